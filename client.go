@@ -1,0 +1,165 @@
+package signon
+
+import (
+	"crypto/sha256"
+	"fmt"
+	"io"
+	"maps"
+	"net/http"
+	"net/url"
+	"slices"
+	"sync/atomic"
+
+	"golang.org/x/sync/singleflight"
+
+	"github.com/seed1a301047/signon/internal/discovery"
+	"github.com/seed1a301047/signon/internal/oauth"
+	"github.com/seed1a301047/signon/internal/outbound"
+)
+
+// A Client is a registered provider: its handlers, its middleware, its API. It
+// does not change and may be used by many goroutines at once.
+type Client struct {
+	name     string
+	p        Provider // a deep copy, with its defaults filled in
+	registry *Registry
+	loginURL string
+
+	source *discovery.Source
+	oauth  *oauth.Client
+	http   *http.Client // for the provider's own endpoints
+	api    *apiBase     // nil without APIBaseURL
+	apiVia http.RoundTripper
+	openID bool
+
+	fingerprint [fingerprintLen]byte
+
+	fetcher FetchToken
+	updater UpdateToken
+	keeper  TokenStore // nil where the application keeps the tokens itself
+
+	authURL  atomic.Pointer[authURL]
+	flights  singleflight.Group
+	outcomes *outcomes
+}
+
+// Name is the provider's name.
+func (c *Client) Name() string { return c.name }
+
+// LoginURL is the path that begins a login, for a link or a button.
+func (c *Client) LoginURL() string { return c.loginURL }
+
+// Format writes the provider's name, whatever the verb.
+func (c *Client) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "signon.Client("+c.name+")") }
+
+func newClient(g *Registry, p Provider) (*Client, error) {
+	p = p.clone()
+	if err := p.validate(g); err != nil {
+		return nil, err
+	}
+	policy := outbound.Policy{
+		AllowLoopbackHTTP: p.namesLoopback(),
+		AllowPrivate:      p.AllowPrivateNetwork || p.namesPrivate(),
+	}
+	if err := p.checkURLs(policy); err != nil {
+		return nil, err
+	}
+	c := &Client{
+		name: p.Name, p: p, registry: g, loginURL: p.LoginURL,
+		http:     outbound.NewClient(g.cfg.HTTPClient, policy),
+		openID:   slices.Contains(p.Scopes, "openid"),
+		outcomes: newOutcomes(), fingerprint: p.fingerprint(),
+	}
+	from := discovery.Config{
+		Name: p.Name, JWKS: p.JWKS, Given: p.given(),
+		HTTPClient: c.http, Policy: policy, Logger: g.cfg.Logger, NeedKeys: c.openID,
+	}
+	if p.discovers() {
+		from.Issuer, from.MetadataURL = p.Issuer, p.MetadataURL
+	}
+	source, err := discovery.New(from)
+	if err != nil {
+		return nil, err
+	}
+	c.source = source
+	c.oauth = &oauth.Client{
+		HTTP: c.http, Provider: p.Name, ClientID: p.ClientID, Secret: string(p.ClientSecret),
+		Issuer: p.Issuer, Auth: p.ClientAuth, Hooks: p.Hooks,
+	}
+	c.setStores()
+	c.apiVia = patient(c.http.Transport, g.cfg.HTTPClient)
+	if p.APIBaseURL != "" {
+		c.api, err = parseAPIBase(p.APIBaseURL)
+	}
+	return c, err
+}
+
+// patient is the transport for API calls: an API may take longer to answer than a
+// sign-in may, and the caller's context says how long.
+func patient(own http.RoundTripper, given *http.Client) http.RoundTripper {
+	t, ok := own.(*http.Transport)
+	if !ok || given != nil && given.Transport != nil {
+		return own
+	}
+	t = t.Clone()
+	t.ResponseHeaderTimeout = 0
+	return t
+}
+
+// setStores decides who keeps this provider's tokens.
+func (c *Client) setStores() {
+	if c.p.FetchToken == nil {
+		c.fetcher, c.updater, c.keeper = c.registry.tokens, c.registry.tokens, c.registry.tokens
+		return
+	}
+	c.fetcher, c.updater = c.p.FetchToken, c.p.UpdateToken
+	if store, ok := c.p.FetchToken.(TokenStore); ok {
+		c.keeper = store
+		if c.updater == nil {
+			c.updater = store
+		}
+	}
+}
+
+// fingerprint identifies the configuration that a login in progress was begun
+// with.
+func (p *Provider) fingerprint() (f [fingerprintLen]byte) {
+	sum := sha256.Sum256([]byte(p.Name + "\x00" + p.Issuer + "\x00" + p.ClientID + "\x00" + p.RedirectURL))
+	copy(f[:], sum[:])
+	return f
+}
+
+// clone copies everything that a caller could still change.
+func (p Provider) clone() Provider {
+	p.JWKS = slices.Clone(p.JWKS)
+	p.Scopes = slices.Clone(p.Scopes)
+	p.AuthorizeParams = cloneValues(p.AuthorizeParams)
+	p.TokenParams = cloneValues(p.TokenParams)
+	p.LoginParams = slices.Clone(p.LoginParams)
+	p.SigningAlgs = slices.Clone(p.SigningAlgs)
+	p.ACRValues = slices.Clone(p.ACRValues)
+	p.TrustedAudiences = slices.Clone(p.TrustedAudiences)
+	return p
+}
+
+func cloneValues(v url.Values) url.Values {
+	c := maps.Clone(v)
+	for name := range c {
+		c[name] = slices.Clone(c[name])
+	}
+	return c
+}
+
+// given is what the configuration says itself, which wins over what is discovered.
+func (p Provider) given() discovery.Metadata {
+	return discovery.Metadata{
+		Issuer:                p.Issuer,
+		AuthorizationEndpoint: p.Endpoint.AuthURL,
+		TokenEndpoint:         p.Endpoint.TokenURL,
+		UserInfoEndpoint:      p.UserInfoURL,
+		JWKSURI:               p.JWKSURL,
+		EndSessionEndpoint:    p.EndSessionURL,
+		RevocationEndpoint:    p.RevocationURL,
+		IntrospectionEndpoint: p.IntrospectionURL,
+	}
+}

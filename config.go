@@ -1,0 +1,205 @@
+package signon
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"path"
+	"strings"
+	"time"
+
+	"github.com/alexedwards/scs/v2"
+
+	"github.com/seed1a301047/signon/sessionstore"
+)
+
+// Config is what all providers of an application share. Only BaseURL is required;
+// an application of more than one process sets Keys, Sessions, Logins and Tokens
+// too.
+type Config struct {
+	// BaseURL is the application's origin as browsers see it, such as
+	// "https://app.example.com". Redirect URLs are built from it, never from a
+	// request, and return_to stays within it. http is for a loopback host, in
+	// development: cookies then go without Secure and the __Host- prefix, which
+	// Safari refuses there. Required.
+	BaseURL string
+
+	// Mount is the path under which [Registry.Handler] is mounted. If empty,
+	// "/auth".
+	Mount string
+
+	// Home is the path that a login without a return_to, and a logout, lead to.
+	// If empty, "/".
+	Home string
+
+	// LoginURL is where [Registry.RequireLogin] sends a browser. If empty, Mount +
+	// "/login", which goes to the only provider, or lets the user choose.
+	LoginURL string
+
+	// Keys seal the login cookies and the ID tokens at rest: 32 random bytes or
+	// more each. The first seals, all open, so a new key goes in front, and the old
+	// one goes when what it sealed has expired. If nil, a random key, with one
+	// warning in the log: a restart, or a second process, then ends the logins that
+	// are in progress.
+	Keys [][]byte
+
+	// Sessions keeps the browser's session. If nil, [sessionstore.NewManager] over
+	// memory. One of your own must have a Secure and HttpOnly cookie with
+	// SameSite=Lax. Your handlers may use LoadAndSave or not.
+	Sessions *scs.SessionManager
+
+	// Logins says who is signed in, where. If nil, a [sessionstore.Memory].
+	Logins sessionstore.Store
+
+	// Tokens keeps users' tokens. If nil, a [tokenstore.Memory].
+	Tokens TokenStore
+
+	// OnLogin is told of each verified login before anything is saved, and says who
+	// owns its token: usually the application's user id, looked up or created by
+	// login.Provider (or Issuer) and login.Subject. An error refuses the login: one
+	// that wraps [ErrDenied] as the user's refusal (403), [ErrUnavailable] as a
+	// fault that will pass (503), any other as a fault (500). If nil, the login owns
+	// its own token, which ends with it.
+	OnLogin func(ctx context.Context, login *Login) (owner string, err error)
+
+	// Owner is for an application with a sign-in of its own, to which providers are
+	// connected: it returns the id of the user who makes the request, "" where there
+	// is none. Tokens are then saved for, and read by, this owner; a login can be
+	// started and finished only by the same owner, and only from the application's
+	// own pages. If nil, the login decides.
+	Owner func(r *http.Request) (owner string, err error)
+
+	// OnError answers a failed request. err is a [*Failure], which wraps one of the
+	// sentinels and, where there is one, a [*ProviderError]. If nil, [Error].
+	OnError func(w http.ResponseWriter, r *http.Request, err error)
+
+	// IdleTimeout ends a login that has not been used for so long. It is measured
+	// to the minute. If zero, 30 minutes; if negative, never.
+	IdleTimeout time.Duration
+
+	// Lifetime ends a login so long after it began. If zero, 8 hours.
+	Lifetime time.Duration
+
+	// KeepOnLogin names values of the session that survive a login by somebody who
+	// was not signed in, such as a shopping cart. If nil, none: whoever could plant
+	// the session could plant them.
+	KeepOnLogin []string
+
+	// HTTPClient is how providers are reached: its Transport is used, its cookie
+	// jar and its redirect policy are not. If nil, a transport that connects within
+	// 3 seconds, refuses TLS below 1.2, follows HTTPS_PROXY, and does not connect
+	// to private addresses that the configuration does not name.
+	HTTPClient *http.Client
+
+	// Logger gets one record per outcome, never a token, a code or a secret. If
+	// nil, [slog.Default].
+	Logger *slog.Logger
+}
+
+// Format writes no key, whatever the verb.
+func (c Config) Format(f fmt.State, _ rune) {
+	_, _ = fmt.Fprintf(f, "signon.Config{BaseURL: %q, Mount: %q, Keys: %d}", c.BaseURL, c.Mount, len(c.Keys))
+}
+
+// LogValue shows no key.
+func (c Config) LogValue() slog.Value {
+	return slog.GroupValue(slog.String("base_url", c.BaseURL), slog.String("mount", c.Mount), slog.Int("keys", len(c.Keys)))
+}
+
+// A Config holds functions and keys: as JSON it says what it is and no more.
+func (c Config) MarshalJSON() ([]byte, error) {
+	return fmt.Appendf(nil, `{"BaseURL":%q,"Mount":%q}`, c.BaseURL, c.Mount), nil
+}
+
+// origin is a checked Config.BaseURL.
+type origin struct {
+	url    string // "https://app.example.com", no slash at the end
+	secure bool   // cookies are Secure and __Host-
+}
+
+func parseOrigin(raw string) (origin, error) {
+	u, err := url.Parse(raw)
+	switch {
+	case raw == "":
+		return origin{}, fmt.Errorf("signon: Config.BaseURL is empty; set the application's origin, such as https://app.example.com")
+	case err != nil || u.Host == "" || u.User != nil || u.Opaque != "":
+		return origin{}, fmt.Errorf("signon: Config.BaseURL %q is no origin; expected scheme://host[:port]", raw)
+	case strings.TrimSuffix(u.Path, "/") != "" || u.RawQuery != "" || u.Fragment != "":
+		return origin{}, fmt.Errorf("signon: Config.BaseURL %q has more than an origin; put a path into Config.Mount", raw)
+	case u.Scheme == "https":
+		return origin{url: "https://" + u.Host, secure: true}, nil
+	case u.Scheme == "http" && loopback(u.Hostname()):
+		return origin{url: "http://" + u.Host}, nil
+	}
+	return origin{}, fmt.Errorf("signon: Config.BaseURL %q is not https; http is only for a loopback host such as localhost, in development", raw)
+}
+
+// loopback judges the parsed host, so "127.0.0.1.evil.example" is not one.
+func loopback(host string) bool {
+	if strings.EqualFold(host, "localhost") {
+		return true
+	}
+	addr, err := netip.ParseAddr(host)
+	return err == nil && addr.Unmap().IsLoopback()
+}
+
+// localPath checks a configured path of the application.
+func localPath(field, p string) error {
+	if !strings.HasPrefix(p, "/") || strings.HasPrefix(p, "//") || strings.ContainsAny(p, "\\\r\n\t ") {
+		return fmt.Errorf("signon: %s %q is no path of the application; expected one that begins with a single slash", field, p)
+	}
+	return nil
+}
+
+func (c *Config) setDefaults() error {
+	if c.Mount == "" {
+		c.Mount = "/auth"
+	}
+	if c.Home == "" {
+		c.Home = "/"
+	}
+	if c.LoginURL == "" {
+		c.LoginURL = c.Mount + "/login"
+	}
+	if c.IdleTimeout == 0 {
+		c.IdleTimeout = 30 * time.Minute
+	}
+	if c.Lifetime == 0 {
+		c.Lifetime = 8 * time.Hour
+	}
+	if c.Lifetime < 0 {
+		return fmt.Errorf("signon: Config.Lifetime %v is negative; a login must end some time", c.Lifetime)
+	}
+	if c.IdleTimeout > 0 && c.IdleTimeout < 2*touchEvery {
+		return fmt.Errorf("signon: Config.IdleTimeout %v is below %v; the last use of a login is recorded once a minute", c.IdleTimeout, 2*touchEvery)
+	}
+	if c.Logger == nil {
+		c.Logger = slog.Default()
+	}
+	for field, p := range map[string]string{"Config.Mount": c.Mount, "Config.Home": c.Home, "Config.LoginURL": c.LoginURL} {
+		if err := localPath(field, p); err != nil {
+			return err
+		}
+	}
+	if c.Mount == "/" || path.Clean(c.Mount) != c.Mount || strings.ContainsAny(c.Mount, "{}?#%") {
+		return fmt.Errorf("signon: Config.Mount %q; expected a clean path such as /auth, without a slash at the end", c.Mount)
+	}
+	return nil
+}
+
+// checkSessions refuses a session cookie that would not protect a login.
+func checkSessions(sm *scs.SessionManager, o origin) error {
+	ck := sm.Cookie
+	switch {
+	case o.secure && !ck.Secure:
+		return fmt.Errorf("signon: Config.Sessions.Cookie.Secure is false (the default of scs); set it, or use sessionstore.NewManager")
+	case !ck.HttpOnly:
+		return fmt.Errorf("signon: Config.Sessions.Cookie.HttpOnly is false; set it: no script needs the session")
+	case ck.SameSite != http.SameSiteLaxMode:
+		return fmt.Errorf("signon: Config.Sessions.Cookie.SameSite must be Lax: None lets other sites use the session, Strict hides it on the way back from the provider")
+	}
+	return nil
+}

@@ -1,0 +1,224 @@
+package signon
+
+import (
+	"errors"
+	"fmt"
+	"html"
+	"net/http"
+	"net/url"
+	"path/filepath"
+	"runtime"
+	"strings"
+
+	"golang.org/x/oauth2"
+
+	"github.com/seed1a301047/signon/sessionstore"
+)
+
+// Handler serves the sign-in of all providers, for
+//
+//	mux.Handle("/auth/", auth.Handler())
+//
+// where "/auth" is Config.Mount: login/{provider}, callback/{provider} and
+// logout/{provider}; login alone goes to the only provider, or lets the user
+// choose, and logout alone signs out of whatever the session names. It takes in
+// providers that are registered later. Mount it as it is, without
+// http.StripPrefix.
+func (g *Registry) Handler() http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle(g.cfg.Mount+"/login", g.handle(nil, g.chooseLogin))
+	mux.Handle(g.cfg.Mount+"/logout", g.handle(nil, g.startLogout))
+	routes := map[string]func(*Client) http.Handler{
+		"/login/":    func(c *Client) http.Handler { return c.LoginHandler() },
+		"/callback/": func(c *Client) http.Handler { return c.CallbackHandler(nil) },
+		"/logout/":   (*Client).LogoutHandler,
+	}
+	for route, handler := range routes {
+		mux.HandleFunc(g.cfg.Mount+route+"{provider}", func(w http.ResponseWriter, r *http.Request) {
+			c, ok := g.Client(r.PathValue("provider"))
+			if !ok {
+				g.unknown(w, r)
+				return
+			}
+			handler(c).ServeHTTP(w, r)
+		})
+	}
+	mux.HandleFunc("/", g.unknown)
+	return mux
+}
+
+func (g *Registry) unknown(w http.ResponseWriter, r *http.Request) {
+	secureHeaders(w.Header())
+	g.fail(w, r, nil, fmt.Errorf("signon: %s: %w", clip(r.URL.Path, 64), ErrUnknownProvider))
+}
+
+// LoginHandler begins a login: [Client.StartLogin] as a handler. opts are added to
+// each authorization request.
+func (c *Client) LoginHandler(opts ...oauth2.AuthCodeOption) http.Handler {
+	extra, err := c.loginOptions(opts)
+	return c.registry.handle(c, func(w http.ResponseWriter, r *http.Request) error {
+		if err != nil {
+			return err
+		}
+		return c.startLogin(w, r, extra)
+	})
+}
+
+// CallbackHandler completes a login: [Client.FinishLogin] as a handler. If next is
+// nil, the browser goes back to where it came from, or to Config.Home. Otherwise
+// next answers, with the login in its context ([LoginFrom], Login.ReturnTo); it
+// should redirect, so that the code does not stay in the address bar.
+func (c *Client) CallbackHandler(next http.Handler) http.Handler {
+	return c.registry.handle(c, func(w http.ResponseWriter, r *http.Request) error {
+		if more, err := c.continueFormPost(w, r); more || err != nil {
+			return err
+		}
+		login, err := c.FinishLogin(w, r)
+		if err != nil {
+			return err
+		}
+		if next == nil {
+			c.registry.redirect(w, login.ReturnTo)
+			return nil
+		}
+		next.ServeHTTP(w, r.WithContext(withLogin(r.Context(), login)))
+		return nil
+	})
+}
+
+// LogoutHandler signs out of the application: [Client.StartLogout] as a handler. It
+// answers POST from the application's own origin, with a redirect to Config.Home.
+func (c *Client) LogoutHandler() http.Handler {
+	return c.registry.handle(c, c.StartLogout)
+}
+
+// StartLogout ends the browser's session: all logins that it names, whatever the
+// provider, with the tokens that they own; the session itself; the logins in
+// progress. Tokens that belong to a user of the application (Config.OnLogin) stay,
+// for work in the background; [Client.Revoke] ends them.
+//
+// The logins end first: from then on no request, in flight or elsewhere, is signed
+// in by them. A store that does not answer is an error, and the browser's cookie is
+// gone all the same.
+func (c *Client) StartLogout(w http.ResponseWriter, r *http.Request) error {
+	return c.registry.startLogout(w, r)
+}
+
+func (g *Registry) startLogout(w http.ResponseWriter, r *http.Request) error {
+	if err := checkMethod(r, http.MethodPost); err != nil {
+		return err
+	}
+	if err := g.crossOrigin.Check(r); err != nil {
+		return fmt.Errorf("%w: %w", ErrCrossOrigin, err)
+	}
+	s, err := g.loadSession(r)
+	if err != nil {
+		return err
+	}
+	var failed error
+	for _, n := range parseNamed(g.named(s)) {
+		failed = errors.Join(failed, g.endLogins(r.Context(), sessionstore.Selector{ID: n.id}))
+	}
+	g.transactions.removeAll(w, r)
+	if err := errors.Join(failed, g.destroySession(w, s)); err != nil {
+		return err
+	}
+	g.log.InfoContext(r.Context(), "signon: signed out")
+	seeOther(w, g.origin.url+g.cfg.Home)
+	return nil
+}
+
+// chooseLogin goes to the only provider, or shows a list.
+func (g *Registry) chooseLogin(w http.ResponseWriter, r *http.Request) error {
+	if err := checkMethod(r, http.MethodGet); err != nil {
+		return err
+	}
+	suffix := ""
+	if to := g.returnPath(r.URL.Query().Get("return_to")); to != "" {
+		suffix = "?return_to=" + url.QueryEscape(to)
+	}
+	var list strings.Builder
+	var only string
+	count := 0
+	for name, c := range g.All() {
+		only, count = c.loginURL, count+1
+		list.WriteString(`<li><a class="button" href="` + html.EscapeString(c.loginURL+suffix) + `">` + html.EscapeString(name) + "</a></li>\n")
+	}
+	switch count {
+	case 0:
+		return fmt.Errorf("signon: no provider is registered: %w", ErrUnknownProvider)
+	case 1:
+		seeOther(w, g.origin.url+only+suffix)
+		return nil
+	}
+	writePage(w, http.StatusOK, "<h1>Sign in with</h1>\n<ul class=\"list\">\n"+list.String()+"</ul>\n")
+	return nil
+}
+
+// handle makes a handler of a method that returns an error: the headers of every
+// answer, no work for a prefetch, one exit for failure.
+func (g *Registry) handle(c *Client, serve func(http.ResponseWriter, *http.Request) error) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		secureHeaders(w.Header())
+		if isPrefetch(r) {
+			w.WriteHeader(http.StatusNoContent)
+			return
+		}
+		if err := guard("the handler", func() error { return serve(w, r) }); err != nil {
+			g.fail(w, r, c, err)
+		}
+	})
+}
+
+// isPrefetch reports a request that no user has made yet: it must begin nothing,
+// spend nothing and sign nobody out.
+func isPrefetch(r *http.Request) bool {
+	for _, name := range [...]string{"Sec-Purpose", "Purpose", "X-Moz"} {
+		if v := r.Header.Get(name); v != "" && strings.Contains(strings.ToLower(v), "prefetch") {
+			return true
+		}
+	}
+	return false
+}
+
+// guard turns a panic into an error that says where, and not what: the value may
+// hold a secret.
+func guard(what string, fn func() error) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			if p == http.ErrAbortHandler {
+				panic(p)
+			}
+			err = fmt.Errorf("signon: %s panicked with a %T at %s: %w", what, p, panicLine(), ErrInternal)
+		}
+	}()
+	return fn()
+}
+
+// panicLine is where the panic came from: the first frame that is not the
+// runtime's, below the one that panicked.
+func panicLine() string {
+	pc := make([]uintptr, 32)
+	frames := runtime.CallersFrames(pc[:runtime.Callers(1, pc)])
+	for panicking := false; ; {
+		frame, more := frames.Next()
+		if panicking && !strings.HasPrefix(frame.Function, "runtime.") {
+			return fmt.Sprintf("%s:%d", filepath.Base(frame.File), frame.Line)
+		}
+		panicking = panicking || frame.Function == "runtime.gopanic"
+		if !more {
+			return "an unknown line"
+		}
+	}
+}
+
+// applicationFault keeps what the application's function says of itself, if it
+// wraps a sentinel; anything else is a fault of its own.
+func applicationFault(what string, err error) error {
+	for _, said := range []error{ErrDenied, ErrUnavailable, ErrNoLogin, ErrInternal} {
+		if errors.Is(err, said) {
+			return fmt.Errorf("signon: %s: %w", what, err)
+		}
+	}
+	return fmt.Errorf("signon: %s: %w: %w", what, ErrInternal, err)
+}

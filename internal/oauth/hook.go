@@ -1,0 +1,79 @@
+package oauth
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"runtime"
+	"strings"
+)
+
+// ErrHook is wrapped by the error of a hook that failed, panicked or did not return
+// in time: the application's fault, not the provider's.
+var ErrHook = errors.New("a hook failed")
+
+// Hook runs fn, which may be nil, on v and fails closed: with the error that fn
+// returns, with a panic as an error, and when ctx ends or [Timeout] is over before fn
+// is back. In the last case fn still runs, and v is its own from then on: the caller
+// hands out a copy and must not touch it again.
+//
+// name says which hook it is.
+func Hook[T any](ctx context.Context, name string, fn func(context.Context, T) error, v T) error {
+	if fn == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, Timeout)
+	defer cancel()
+	done := make(chan error, 1) // so that a late fn ends, and does not wait for a reader
+	go func() {
+		err := errors.New("ended its goroutine")
+		defer func() {
+			if p := recover(); p != nil {
+				err = panicError(p)
+			}
+			done <- err
+		}()
+		err = fn(ctx, v)
+	}()
+	var err error
+	select {
+	case err = <-done:
+	case <-ctx.Done():
+	}
+	if cause := context.Cause(ctx); err == nil && cause != nil { // a late success is none
+		err = fmt.Errorf("did not return in time: %w", cause)
+	}
+	if err != nil {
+		return fmt.Errorf("%w: %s: %w", ErrHook, name, err)
+	}
+	return nil
+}
+
+// panicError says that and where a hook panicked. A value other than the runtime's may
+// hold a secret, so only its type is named.
+func panicError(p any) error {
+	text := fmt.Sprintf("a %T", p)
+	if e, ok := p.(runtime.Error); ok {
+		text = e.Error()
+	}
+	return fmt.Errorf("panicked at %s: %s", panicLine(), text)
+}
+
+// panicLine is the file and the line that panicked: the first frame above the
+// runtime's own.
+func panicLine() string {
+	pc := make([]uintptr, 32)
+	frames := runtime.CallersFrames(pc[:runtime.Callers(1, pc)])
+	for panicking := false; ; {
+		frame, more := frames.Next()
+		inRuntime := strings.HasPrefix(frame.Function, "runtime.")
+		if panicking && !inRuntime {
+			return fmt.Sprintf("%s:%d", filepath.Base(frame.File), frame.Line)
+		}
+		panicking = panicking || frame.Function == "runtime.gopanic"
+		if !more {
+			return "an unknown line"
+		}
+	}
+}

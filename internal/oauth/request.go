@@ -1,0 +1,132 @@
+package oauth
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/seed1a301047/signon/clientauth"
+	"github.com/seed1a301047/signon/hooks"
+)
+
+// A request is what goes out: complete, with the client's proof.
+type request hooks.Request
+
+// request makes the request of a stage: the form, then what the hook makes of it, then
+// the client's authentication.
+func (c *Client) request(ctx context.Context, stage Stage, endpoint string, params url.Values) (*request, error) {
+	form := &hooks.Request{Provider: c.Provider, URL: endpoint, Header: http.Header{"Accept": {"application/json"}}, Params: params}
+	if hook := c.requestHook(stage); hook != nil {
+		form = own(form)
+		if err := Hook(ctx, string(stage)+" request", hook, form); err != nil {
+			return nil, err
+		}
+	}
+	form = own(form)
+	if !sameOrigin(endpoint, form.URL) {
+		return nil, fmt.Errorf("%w: %s request: the URL left the origin of the endpoint", ErrHook, stage)
+	}
+	auth := &clientauth.Request{
+		ClientID: c.ClientID, Secret: c.Secret, Issuer: c.Issuer, Endpoint: form.URL,
+		Header: form.Header, Params: form.Params,
+	}
+	if err := Hook(ctx, "client authentication", c.Auth.Authenticate, auth); err != nil {
+		return nil, err
+	}
+	form.Header, form.Params = auth.Header, auth.Params
+	form = own(form)
+	form.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	r := (*request)(form)
+	return r, r.check()
+}
+
+// own returns a deep copy of r, for a hook to keep or of what a hook may have kept, with
+// maps that can be written to.
+func own(r *hooks.Request) *hooks.Request {
+	c := r.Clone()
+	if c.Header == nil {
+		c.Header = http.Header{}
+	}
+	if c.Params == nil {
+		c.Params = url.Values{}
+	}
+	return c
+}
+
+// check refuses a request that says something twice.
+func (r *request) check() error {
+	if err := singleHeaders(r.Header); err != nil {
+		return err
+	}
+	u, err := url.Parse(r.URL)
+	if err != nil {
+		return errors.New("the endpoint is not a URL")
+	}
+	query := u.Query()
+	for name, values := range r.Params {
+		if len(values) > 1 && name != "resource" && name != "audience" { // RFC 8707 section 2, RFC 8693 section 2.1
+			return fmt.Errorf("the parameter %.64q has %d values, and RFC 6749 section 3.2 allows one", name, len(values))
+		}
+		if query.Has(name) {
+			return fmt.Errorf("the parameter %.64q is both in the form and in the endpoint's query", name)
+		}
+	}
+	if n := r.proofs(query); n > 1 { // RFC 6749 section 2.3
+		return fmt.Errorf("the request carries %d proofs of the client, and RFC 6749 section 2.3 allows one", n)
+	}
+	return nil
+}
+
+// proofs counts the ways in which r says who the client is.
+func (r *request) proofs(query url.Values) int {
+	n := 0
+	if r.Header.Get("Authorization") != "" {
+		n++
+	}
+	for _, name := range []string{"client_secret", "client_assertion"} {
+		if r.Params.Has(name) || query.Has(name) {
+			n++
+		}
+	}
+	return n
+}
+
+// http returns r as a POST. outbound.Do takes care that no transport sends it twice.
+func (r *request) http(ctx context.Context) (*http.Request, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, r.URL, strings.NewReader(r.Params.Encode()))
+	if err != nil {
+		return nil, errors.New("the endpoint is not a URL")
+	}
+	req.Header = r.Header
+	return req, nil
+}
+
+// singleHeaders refuses a header field with two values, also under two spellings.
+func singleHeaders(h http.Header) error {
+	seen := make(map[string]bool, len(h))
+	for name, values := range h {
+		canonical := http.CanonicalHeaderKey(name)
+		if len(values) > 1 || seen[canonical] {
+			return fmt.Errorf("the header field %.64q has two values: a hook replaces with Set, it does not Add", canonical)
+		}
+		seen[canonical] = true
+	}
+	return nil
+}
+
+// sameOrigin reports whether changed, the URL that a hook left, is at the origin of
+// the endpoint. User information would become a second proof of the client.
+func sameOrigin(endpoint, changed string) bool {
+	if endpoint == changed {
+		return true
+	}
+	a, err := url.Parse(endpoint)
+	if err != nil {
+		return false
+	}
+	b, err := url.Parse(changed)
+	return err == nil && a.Scheme == b.Scheme && a.Host == b.Host && b.User == nil
+}

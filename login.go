@@ -1,0 +1,225 @@
+package signon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"time"
+
+	"golang.org/x/oauth2"
+
+	"github.com/seed1a301047/signon/internal/oidc"
+	"github.com/seed1a301047/signon/sessionstore"
+)
+
+// A Login is one verified sign-in. It does not change, and may be used by many
+// goroutines at once.
+type Login struct {
+	ID       string // names the login; 43 characters, unguessable, but no secret to its user
+	Provider string // the name of the provider
+	Owner    string // who owns the token: OnLogin's answer, or ID. "" while OnLogin runs without Config.Owner
+
+	// Issuer and Subject identify the user at an OpenID Provider: only both
+	// together do. For an OAuth 2.0 server Issuer is "", and Provider takes its
+	// place.
+	Issuer, Subject string
+	SID             string // the provider's session, if it names one
+
+	CreatedAt time.Time
+	LastSeen  time.Time // to the minute
+	ExpiresAt time.Time
+
+	// ReturnTo is the path that the user came from, or Config.Home. It is set in
+	// what FinishLogin returns and in the handler after the callback.
+	ReturnTo string
+
+	token    *oauth2.Token
+	payload  []byte // of the ID token, else the userinfo, where this login has just been verified
+	userinfo []byte
+	rawID    string
+	record   *sessionstore.Record // where it comes from the store
+	registry *Registry
+}
+
+// Format writes no token and no claim, whatever the verb.
+func (l *Login) Format(f fmt.State, _ rune) {
+	_, _ = io.WriteString(f, "signon.Login("+l.Provider+")")
+}
+
+// LogValue shows no token and no claim.
+func (l *Login) LogValue() slog.Value {
+	return slog.GroupValue(slog.String("provider", l.Provider), slog.String("owner", l.Owner))
+}
+
+// Token is the token of a login that has just been made: in OnLogin, in what
+// FinishLogin returns, and in the handler after the callback. Later it is nil; use
+// [Client.Token], which refreshes.
+func (l *Login) Token() *oauth2.Token {
+	if l.token == nil {
+		return nil
+	}
+	t := *l.token
+	return &t
+}
+
+// Claims decodes the claims of the verified ID token, the very bytes that were
+// verified, or for an OAuth 2.0 server the userinfo, into v. Names are matched
+// exactly; numbers in an any keep their digits as json.Number. Of a login that is
+// read back from the store it opens the sealed copy: an error wraps ErrNoLogin
+// if no key of Config.Keys opens it.
+func (l *Login) Claims(v any) error {
+	payload, err := l.claims()
+	if err != nil {
+		return err
+	}
+	return oidc.DecodeClaims(payload, v)
+}
+
+// UserInfo decodes the userinfo that was fetched at login into v. It is an error
+// that wraps [errors.ErrUnsupported] where none was: see Provider.FetchUserInfo.
+func (l *Login) UserInfo(v any) error {
+	info := l.userinfo
+	if info == nil && l.record != nil && len(l.record.UserInfo) > 0 {
+		opened, err := l.registry.open(l.record.UserInfo, "userinfo", l.record)
+		if err != nil {
+			return err
+		}
+		info = opened
+	}
+	if info == nil {
+		return fmt.Errorf("signon: no userinfo was fetched at this login; set Provider.FetchUserInfo: %w", errors.ErrUnsupported)
+	}
+	return oidc.DecodeClaims(info, v)
+}
+
+// Email is the e-mail address among the claims, and whether the provider says, by
+// the JSON value true of email_verified, that it has been verified (OpenID Connect
+// Core section 5.1). Never identify somebody by it: that is Issuer and Subject.
+func (l *Login) Email() (addr string, verified bool) {
+	payload, err := l.claims()
+	if err != nil {
+		return "", false
+	}
+	return oidc.VerifiedEmail(payload)
+}
+
+// IDToken is the ID token as it came, for a logout URL of one's own; "" where
+// there is none.
+func (l *Login) IDToken() (string, error) {
+	if l.rawID != "" || l.record == nil || len(l.record.IDToken) == 0 {
+		return l.rawID, nil
+	}
+	raw, err := l.registry.open(l.record.IDToken, "id_token", l.record)
+	return string(raw), err
+}
+
+func (l *Login) claims() ([]byte, error) {
+	if l.payload != nil {
+		return l.payload, nil
+	}
+	raw, err := l.IDToken()
+	switch {
+	case err != nil:
+		return nil, err
+	case raw != "":
+		restored, err := oidc.Restore(raw)
+		if err != nil {
+			return nil, fmt.Errorf("signon: the stored ID token: %w: %w", ErrNoLogin, err)
+		}
+		return restored.Payload(), nil
+	case l.userinfo != nil:
+		return l.userinfo, nil
+	case l.record != nil && len(l.record.UserInfo) > 0:
+		return l.registry.open(l.record.UserInfo, "userinfo", l.record)
+	}
+	return []byte("{}"), nil
+}
+
+// sealed returns what of a login is kept sealed in its record: only this record's
+// column opens it (internal/seal).
+func (g *Registry) seal(plain []byte, column string, rec *sessionstore.Record) []byte {
+	if len(plain) == 0 {
+		return nil
+	}
+	return g.atRest.Seal(nil, plain, recordAAD(column, rec))
+}
+
+func (g *Registry) open(sealed []byte, column string, rec *sessionstore.Record) ([]byte, error) {
+	plain, err := g.atRest.Open(nil, sealed, recordAAD(column, rec))
+	if err != nil {
+		return nil, fmt.Errorf("signon: the %s of login does not open with Config.Keys; sign in again: %w: %w", column, ErrNoLogin, err)
+	}
+	return plain, nil
+}
+
+func recordAAD(column string, rec *sessionstore.Record) []byte {
+	return []byte("login\x00" + column + "\x00" + rec.Provider + "\x00" + rec.Owner + "\x00" + rec.ID)
+}
+
+// loginOf is the public form of a record.
+func (g *Registry) loginOf(rec *sessionstore.Record) *Login {
+	return &Login{
+		ID: rec.ID, Provider: rec.Provider, Owner: rec.Owner,
+		Issuer: rec.Issuer, Subject: rec.Subject, SID: rec.SID,
+		CreatedAt: rec.CreatedAt, LastSeen: rec.LastSeen, ExpiresAt: rec.ExpiresAt,
+		record: rec, registry: g,
+	}
+}
+
+// signedIn is what the middlewares put into a request's context.
+type signedIn struct {
+	login  *Login
+	parent *signedIn // of another provider, where middlewares are nested
+}
+
+type signedInKey struct{}
+type ownerKey struct{}
+
+// LoginFrom returns the login of the request that [Client.RequireToken] or
+// [Registry.RequireLogin] let through, the innermost where they are nested.
+func LoginFrom(ctx context.Context) (*Login, bool) {
+	if s, _ := ctx.Value(signedInKey{}).(*signedIn); s != nil && s.login != nil {
+		return s.login, true
+	}
+	return nil, false
+}
+
+// WithOwner returns a context in which [Client.Token] and all that uses it work for
+// the owner, whoever is signed in: for work in the background, whose owner the
+// application knows.
+func WithOwner(ctx context.Context, owner string) context.Context {
+	return context.WithValue(ctx, ownerKey{}, owner)
+}
+
+func withLogin(ctx context.Context, l *Login) context.Context {
+	parent, _ := ctx.Value(signedInKey{}).(*signedIn)
+	return context.WithValue(ctx, signedInKey{}, &signedIn{login: l, parent: parent})
+}
+
+// loginAt is the login at one provider among those of the context, or else the
+// innermost, whose owner may have connected this provider too.
+func loginAt(ctx context.Context, provider string) *Login {
+	s, _ := ctx.Value(signedInKey{}).(*signedIn)
+	for at := s; at != nil; at = at.parent {
+		if at.login.Provider == provider {
+			return at.login
+		}
+	}
+	if s == nil {
+		return nil
+	}
+	return s.login
+}
+
+// owner is whose token a call in this context uses.
+func (c *Client) owner(ctx context.Context) (string, error) {
+	if owner, _ := ctx.Value(ownerKey{}).(string); owner != "" {
+		return owner, nil
+	}
+	if l := loginAt(ctx, c.name); l != nil {
+		return l.Owner, nil
+	}
+	return "", fmt.Errorf("signon: the context has no login and no owner; wrap the handler in RequireToken, or use WithOwner: %w", ErrNoLogin)
+}

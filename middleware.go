@@ -1,0 +1,142 @@
+package signon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+
+	"golang.org/x/oauth2"
+)
+
+// RequireToken lets a request through if its user holds a token of this provider
+// that is valid now, refreshed if need be. In next, [Client.Token] and
+// [Client.HTTPClient] work with the request's context, and [LoginFrom] says who it
+// is.
+//
+// Without one, a browser that navigates is sent to the login and comes back;
+// anything else gets 401 with a WWW-Authenticate. A store or a provider that does
+// not answer is 503 or 504, never "signed out", and never let in.
+//
+// Whether a request is protected depends on the handler that is wrapped, not on its
+// path, method or headers. What next answers is marked private and not to be
+// stored; next may say otherwise.
+func (c *Client) RequireToken(next http.Handler) http.Handler { return c.RequireScopes(next) }
+
+// RequireScopes is RequireToken for a token that has all the scopes. One that lacks
+// any is 403 insufficient_scope (RFC 6750 section 3.1). A provider that does not say
+// which scopes it granted has granted those of Provider.Scopes (RFC 6749 section
+// 5.1).
+func (c *Client) RequireScopes(next http.Handler, scopes ...string) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		ctx, err := c.authenticate(r, scopes)
+		if err != nil {
+			c.registry.turnAway(w, r, c, c.loginURL, err)
+			return
+		}
+		private(w.Header())
+		next.ServeHTTP(w, r.WithContext(ctx))
+	})
+}
+
+// authenticate is the check of RequireToken: the context for the next handler, or
+// why there is none.
+func (c *Client) authenticate(r *http.Request, scopes []string) (context.Context, error) {
+	ctx, owner, err := c.identifyRequest(r)
+	if err != nil {
+		return nil, err
+	}
+	token, err := c.tokenOf(r.Context(), owner)
+	if err != nil {
+		return nil, err
+	}
+	if len(scopes) > 0 {
+		return ctx, c.checkScopes(token, scopes)
+	}
+	return ctx, nil
+}
+
+// identifyRequest says whose token a request uses: that of the application's user,
+// or of the login that the session names.
+func (c *Client) identifyRequest(r *http.Request) (ctx context.Context, owner string, err error) {
+	if c.registry.cfg.Owner != nil {
+		owner, err = c.registry.ownerOf(r)
+		return WithOwner(r.Context(), owner), owner, err
+	}
+	login, err := c.registry.current(r, c.name)
+	if err != nil {
+		return nil, "", err
+	}
+	return withLogin(r.Context(), login), login.Owner, nil
+}
+
+func (c *Client) checkScopes(token *oauth2.Token, scopes []string) error {
+	granted := c.p.Scopes
+	if said, ok := token.Extra("scope").(string); ok {
+		granted = strings.Fields(said)
+	}
+	for _, scope := range scopes {
+		if !slices.Contains(granted, scope) {
+			return fmt.Errorf("signon: %s: the token lacks %q: %w", c.name, scope, ErrScope)
+		}
+	}
+	return nil
+}
+
+// RequireLogin lets a request through if somebody is signed in, at whichever
+// provider; [LoginFrom] says who. Otherwise it answers as [Client.RequireToken]
+// does.
+func (g *Registry) RequireLogin(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		login, err := g.current(r, "")
+		if err != nil {
+			g.turnAway(w, r, nil, g.cfg.LoginURL, err)
+			return
+		}
+		private(w.Header())
+		next.ServeHTTP(w, r.WithContext(withLogin(r.Context(), login)))
+	})
+}
+
+// turnAway answers a request that is not let through: a navigation goes to the
+// login where that helps, and comes back if a redirect can repeat it.
+func (g *Registry) turnAway(w http.ResponseWriter, r *http.Request, c *Client, loginURL string, err error) {
+	secureHeaders(w.Header())
+	signInHelps := errors.Is(err, ErrNoLogin) || errors.Is(err, ErrNoToken)
+	if !signInHelps || !isNavigation(r) {
+		g.fail(w, r, c, err)
+		return
+	}
+	target := g.origin.url + loginURL
+	if to := g.requestPath(r); to != "" {
+		target = withQuery(target, "return_to="+url.QueryEscape(to))
+	}
+	w.Header().Set("Vary", "Cookie")
+	seeOther(w, target)
+}
+
+// isNavigation reports a browser that shows the answer to its user: by
+// Sec-Fetch-Mode, which scripts cannot set, and for a browser without it by what it
+// accepts. A redirect to the provider would be of no use to anything else.
+func isNavigation(r *http.Request) bool {
+	if isPrefetch(r) {
+		return false
+	}
+	if mode := r.Header.Get("Sec-Fetch-Mode"); mode != "" {
+		dest := r.Header.Get("Sec-Fetch-Dest")
+		return mode == "navigate" && (dest == "" || dest == "document")
+	}
+	return wantsHTML(r) && r.Header.Get("X-Requested-With") == "" && r.Header.Get("Upgrade") == "" &&
+		(r.Method == http.MethodGet || r.Method == http.MethodHead || r.Method == http.MethodPost)
+}
+
+// private marks what one user sees as nobody else's to cache.
+func private(h http.Header) {
+	h["Cache-Control"] = privateNoStore
+	h.Add("Vary", "Cookie")
+}
+
+var privateNoStore = []string{"private, no-store"}

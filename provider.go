@@ -1,0 +1,175 @@
+package signon
+
+import (
+	"encoding/json"
+	"net/url"
+	"time"
+
+	"golang.org/x/oauth2"
+
+	"github.com/seed1a301047/signon/clientauth"
+	"github.com/seed1a301047/signon/hooks"
+)
+
+// A Provider is what one OAuth 2.0 authorization server or OpenID Provider is to
+// the application: plain data, which [Registry.Register] copies and checks. All
+// but the function fields loads from JSON, under the name of the field in snake
+// case, where an unknown member is an error; see [Provider.UnmarshalJSON].
+//
+// The smallest OpenID Provider is a Name, an Issuer, a ClientID, a ClientSecret
+// and Scopes with "openid". The smallest OAuth 2.0 server is a Name, an Endpoint,
+// a ClientID, a ClientSecret and, to know who signed in, a UserInfoURL.
+type Provider struct {
+	// Name is the provider's name in the application: in its URLs, its log, the
+	// key of its tokens. 1 to 64 of a-z, 0-9, '-' and '_', starting with a letter
+	// or a digit. Required.
+	Name string `json:"name"`
+
+	// ClientID is the client identifier, RFC 6749 section 2.2. Required.
+	ClientID string `json:"client_id"`
+
+	// ClientSecret is the client's password. If empty, the client is public, and
+	// ClientAuth must be nil or [clientauth.None].
+	ClientSecret Secret `json:"client_secret,omitzero"`
+
+	// ClientAuth is how the application proves itself at the token, revocation
+	// and introspection endpoints, with RFC 6749 section 2.3. If nil,
+	// [clientauth.Basic] where there is a ClientSecret and [clientauth.None] where
+	// there is none. In JSON it is the method's registered name, such as
+	// "client_secret_post".
+	ClientAuth clientauth.Method `json:"-"`
+
+	// RedirectURL is the redirect_uri registered with the provider, on the origin
+	// of Config.BaseURL. If empty, BaseURL + Mount + "/callback/" + Name.
+	RedirectURL string `json:"redirect_url,omitzero"`
+
+	// Issuer is the provider's issuer identifier, to the letter. If set, what is
+	// not given below is discovered, by OpenID Connect Discovery 1.0 and then RFC
+	// 8414, when it is first needed. An https URL; http only on a loopback host.
+	Issuer string `json:"issuer,omitzero"`
+
+	// MetadataURL is where the metadata is, if not at the issuer's well-known URL.
+	// Its issuer must still be Issuer.
+	MetadataURL string `json:"metadata_url,omitzero"`
+
+	// Endpoint gives the authorization and the token endpoint by hand. What is
+	// given wins over what is discovered. Its AuthStyle must be zero: ClientAuth
+	// says how the client proves itself. In JSON: "auth_url" and "token_url".
+	Endpoint oauth2.Endpoint `json:"-"`
+
+	// The other endpoints, given by hand; each wins over the discovered one.
+	UserInfoURL      string `json:"userinfo_url,omitzero"`
+	EndSessionURL    string `json:"end_session_url,omitzero"`
+	RevocationURL    string `json:"revocation_url,omitzero"`
+	IntrospectionURL string `json:"introspection_url,omitzero"`
+	JWKSURL          string `json:"jwks_url,omitzero"`
+
+	// JWKS is the provider's key set, RFC 7517, given by hand instead of JWKSURL.
+	JWKS json.RawMessage `json:"jwks,omitzero"`
+
+	// APIBaseURL is where the provider's API is. [Client.HTTPClient] resolves
+	// relative URLs against it and sends the token to its origin, below its path,
+	// and nowhere else. If empty, HTTPClient refuses every request.
+	APIBaseURL string `json:"api_base_url,omitzero"`
+
+	// Scopes are asked for at each login. With "openid" an ID token is required
+	// and verified.
+	Scopes []string `json:"scopes,omitzero"`
+
+	// AuthorizeParams and TokenParams are sent besides the protocol's own in each
+	// authorization request and each code exchange. They cannot replace a
+	// parameter that Signon sets.
+	AuthorizeParams url.Values `json:"authorize_params,omitzero"`
+	TokenParams     url.Values `json:"token_params,omitzero"`
+
+	// LoginParams names the parameters that a link to the login URL may set for
+	// one login, such as "login_hint", "prompt" or "ui_locales". If nil, none:
+	// anybody can write such a link. A value is at most 512 bytes.
+	LoginParams []string `json:"login_params,omitzero"`
+
+	// TokenPlacement is where HTTPClient puts the access token. If empty,
+	// [TokenInHeader].
+	TokenPlacement TokenPlacement `json:"token_placement,omitzero"`
+
+	// InsecureTokenInQuery permits [TokenInQuery], for an API that takes the token
+	// in no other way: it lands in the logs of every server on the way, which is
+	// why RFC 9700 section 4.3.2 forbids it.
+	InsecureTokenInQuery bool `json:"insecure_token_in_query,omitzero"`
+
+	// SigningAlgs are the algorithms an ID token may be signed with, of RS256,
+	// RS384, RS512, PS256, PS384, PS512, ES256, ES384, ES512, EdDSA and HS256. If
+	// nil, RS256, or where the metadata does not offer that, what it offers of the
+	// PS and ES algorithms and EdDSA. HS256 only by naming it here: whoever holds the secret
+	// can then mint identities.
+	SigningAlgs []string `json:"signing_algs,omitzero"`
+
+	// ResponseMode is how the authorization response comes back: "" for the query
+	// or "form_post", where the browser posts it.
+	ResponseMode string `json:"response_mode,omitzero"`
+
+	// MaxAge is how long ago the user may have authenticated at the provider,
+	// OpenID Connect Core section 3.1.2.1; whole seconds. It is sent as max_age and
+	// auth_time is checked against it. If zero, it is neither. In JSON: a number of
+	// seconds.
+	MaxAge time.Duration `json:"-"`
+
+	// ACRValues are sent as acr_values, most wanted first. The ID token's acr must
+	// be one of them.
+	ACRValues []string `json:"acr_values,omitzero"`
+
+	// FetchUserInfo has each login of an OpenID Provider fetch the userinfo too,
+	// and fail if that fails. Without "openid" in Scopes it is always fetched where
+	// there is a UserInfoURL: nothing else says who signed in.
+	FetchUserInfo bool `json:"fetch_userinfo,omitzero"`
+
+	// SubjectClaim is the member of the userinfo that identifies the user of an
+	// OAuth 2.0 server. If empty, "sub", or else "id".
+	SubjectClaim string `json:"subject_claim,omitzero"`
+
+	// TrustedAudiences are audiences that an ID token may name besides ClientID.
+	TrustedAudiences []string `json:"trusted_audiences,omitzero"`
+
+	// InsecureForeignAZP accepts an ID token whose azp is another client: for a
+	// provider that gives azp a meaning of its own.
+	InsecureForeignAZP bool `json:"insecure_foreign_azp,omitzero"`
+
+	// InsecureOldIDToken accepts, at login, an ID token issued more than ten
+	// minutes ago: for a provider that hands out a stored one. The nonce still
+	// binds it to the login.
+	InsecureOldIDToken bool `json:"insecure_old_id_token,omitzero"`
+
+	// AllowPrivateNetwork permits connections to private addresses (RFC 1918,
+	// loopback, unique local), for a provider inside one's own network. Where the
+	// configured URLs themselves name such an address it need not be set.
+	// Link-local addresses, where clouds keep their metadata, are never
+	// connected to.
+	AllowPrivateNetwork bool `json:"allow_private_network,omitzero"`
+
+	// LoginURL is where [Client.RequireToken] sends a browser. If empty, Mount +
+	// "/login/" + Name.
+	LoginURL string `json:"login_url,omitzero"`
+
+	// PostLogoutRedirectURL is where the provider sends the browser after a
+	// logout; registered with it. If empty, BaseURL + Mount + "/logged-out/" +
+	// Name.
+	PostLogoutRedirectURL string `json:"post_logout_redirect_url,omitzero"`
+
+	// Hooks bend what the provider bends; see package hooks.
+	Hooks hooks.Hooks `json:"-"`
+
+	// FetchToken and UpdateToken replace Config.Tokens for this provider. If
+	// FetchToken is set, Signon itself saves and deletes nothing: the application
+	// does, in Config.OnLogin. UpdateToken alone is an error.
+	FetchToken  FetchToken  `json:"-"`
+	UpdateToken UpdateToken `json:"-"`
+}
+
+// TokenPlacement is where an API request carries the access token.
+type TokenPlacement string
+
+// The placements of RFC 6750 section 2.
+const (
+	TokenInHeader TokenPlacement = "header" // Authorization: Bearer, section 2.1; the default
+	TokenInBody   TokenPlacement = "body"   // a form parameter of POST, PUT and PATCH, section 2.2
+	TokenInQuery  TokenPlacement = "query"  // section 2.3; needs InsecureTokenInQuery
+)

@@ -1,0 +1,70 @@
+package signon
+
+import (
+	"bytes"
+	"fmt"
+	"time"
+
+	"github.com/go-json-experiment/json"
+	"golang.org/x/oauth2"
+
+	"github.com/seed1a301047/signon/clientauth"
+)
+
+// plainProvider is Provider without its methods, so that decoding it does not
+// come back here.
+type plainProvider Provider
+
+// providerJSON is a Provider as JSON: the fields with a tag, and those that have
+// another form there.
+type providerJSON struct {
+	*plainProvider `json:",inline"`
+
+	ClientAuth string `json:"client_auth,omitzero"`
+	AuthURL    string `json:"auth_url,omitzero"`
+	TokenURL   string `json:"token_url,omitzero"`
+	MaxAge     int64  `json:"max_age,omitzero"`
+}
+
+// UnmarshalJSON reads a provider from a JSON object, such as
+//
+//	{"name": "corp", "issuer": "https://login.example.com", "client_id": "app",
+//	 "client_secret": "...", "scopes": ["openid", "email"]}
+//
+// A member is named as its field, in snake case; the Endpoint's two are "auth_url"
+// and "token_url". A member that does not exist, or stands there twice, is an error:
+// a misspelt one would otherwise be a setting that is silently off.
+func (p *Provider) UnmarshalJSON(data []byte) error {
+	read := providerJSON{plainProvider: &plainProvider{}}
+	if err := json.Unmarshal(bytes.TrimSpace(data), &read, json.RejectUnknownMembers(true)); err != nil {
+		return fmt.Errorf("signon: provider from JSON: %w", err)
+	}
+	loaded := Provider(*read.plainProvider)
+	loaded.Endpoint = oauth2.Endpoint{AuthURL: read.AuthURL, TokenURL: read.TokenURL}
+	loaded.MaxAge = time.Duration(read.MaxAge) * time.Second
+	if read.ClientAuth != "" {
+		method, err := clientauth.ByName(read.ClientAuth)
+		if err != nil {
+			return fmt.Errorf("signon: provider from JSON: client_auth: %w", err)
+		}
+		loaded.ClientAuth = method
+	}
+	*p = loaded
+	return nil
+}
+
+// MarshalJSON writes what [Provider.UnmarshalJSON] reads, except that the client
+// secret is redacted and that functions are left out.
+func (p Provider) MarshalJSON() ([]byte, error) {
+	plain := plainProvider(p)
+	written := providerJSON{
+		plainProvider: &plain,
+		AuthURL:       p.Endpoint.AuthURL,
+		TokenURL:      p.Endpoint.TokenURL,
+		MaxAge:        int64(p.MaxAge / time.Second),
+	}
+	if p.ClientAuth != nil {
+		written.ClientAuth = p.ClientAuth.Name()
+	}
+	return json.Marshal(written)
+}

@@ -1,0 +1,160 @@
+package signon
+
+import (
+	"cmp"
+	"fmt"
+	"iter"
+	"maps"
+	"net/http"
+	"slices"
+	"sync"
+
+	"github.com/alexedwards/scs/v2"
+
+	"github.com/seed1a301047/signon/internal/seal"
+	"github.com/seed1a301047/signon/sessionstore"
+	"github.com/seed1a301047/signon/tokenstore"
+)
+
+// A Registry holds an application's providers and what they share. All its methods
+// may be called at once from many goroutines, [Registry.Register] and
+// [Registry.Remove] too, while requests are served.
+type Registry struct {
+	cfg      Config
+	origin   origin
+	sessions *scs.SessionManager
+	logins   sessionstore.Store
+	tokens   TokenStore
+	log      *failureLog
+
+	transactions *transactions
+	atRest       *seal.Ring
+	crossOrigin  *http.CrossOriginProtection
+
+	mu      sync.RWMutex
+	clients map[string]*Client
+}
+
+// New checks a configuration and makes a registry without providers. It does
+// nothing on the network. An error names the field and the remedy.
+func New(cfg Config) (*Registry, error) {
+	o, err := parseOrigin(cfg.BaseURL)
+	if err != nil {
+		return nil, err
+	}
+	if err := cfg.setDefaults(); err != nil {
+		return nil, err
+	}
+	g := &Registry{
+		cfg: cfg, origin: o, clients: map[string]*Client{},
+		sessions: cfg.Sessions, logins: cfg.Logins, tokens: cfg.Tokens,
+		log:         &failureLog{Logger: cfg.Logger},
+		crossOrigin: http.NewCrossOriginProtection(),
+	}
+	if err := g.crossOrigin.AddTrustedOrigin(o.url); err != nil {
+		return nil, fmt.Errorf("signon: Config.BaseURL: %w", err)
+	}
+	if err := g.setStores(); err != nil {
+		return nil, err
+	}
+	return g, g.setKeys()
+}
+
+func (g *Registry) setStores() error {
+	if g.logins == nil {
+		g.logins = &sessionstore.Memory{}
+	}
+	if g.tokens == nil {
+		g.tokens = &tokenstore.Memory{}
+	}
+	if g.sessions != nil {
+		if !g.sessions.HashTokenInStore {
+			g.log.Warn("signon: Config.Sessions stores session tokens as they are; set HashTokenInStore, or whoever reads the store can use them")
+		}
+		return checkSessions(g.sessions, g.origin)
+	}
+	g.sessions = sessionstore.NewManager(nil)
+	g.sessions.Lifetime = g.cfg.Lifetime
+	if !g.origin.secure {
+		g.sessions.Cookie.Name, g.sessions.Cookie.Secure = "session", false
+	}
+	return nil
+}
+
+// setKeys derives the two rings: what seals a cookie opens nothing at rest.
+func (g *Registry) setKeys() (err error) {
+	newRing := seal.Random
+	if g.cfg.Keys != nil {
+		keys := slices.Clone(g.cfg.Keys)
+		newRing = func(purpose string) (*seal.Ring, error) { return seal.New(keys, purpose) }
+	} else {
+		g.log.Warn("signon: Config.Keys is nil, so a random key is used; logins in progress end with this process. Set it to 32 random bytes that all replicas share")
+	}
+	g.cfg.Keys = nil // nobody needs them from here on
+	ring, err := newRing("signon login cookie")
+	if err != nil {
+		return fmt.Errorf("signon: Config.Keys: %w", err)
+	}
+	g.transactions = &transactions{ring: ring, secure: g.origin.secure}
+	if g.atRest, err = newRing("signon at rest"); err != nil {
+		return fmt.Errorf("signon: Config.Keys: %w", err)
+	}
+	return nil
+}
+
+// Register adds a provider. It copies and checks p, does nothing on the network,
+// and returns a client that never changes. An error names the field and the remedy;
+// a name that is taken is one, as is a second provider with the same issuer and
+// client id.
+func (g *Registry) Register(p Provider) (*Client, error) {
+	c, err := newClient(g, p)
+	if err != nil {
+		return nil, fmt.Errorf("signon: provider %q: %w", clip(p.Name, 64), err)
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if _, taken := g.clients[c.name]; taken {
+		return nil, fmt.Errorf("signon: provider %q: Name is already registered; Remove it first, or choose another", c.name)
+	}
+	for _, other := range g.clients {
+		if c.p.Issuer != "" && other.p.Issuer == c.p.Issuer && other.p.ClientID == c.p.ClientID {
+			return nil, fmt.Errorf("signon: provider %q: Issuer and ClientID are those of provider %q; one of them is a mistake", c.name, other.name)
+		}
+		if other.p.RedirectURL == c.p.RedirectURL { // RFC 9700 section 4.4.2: a path of its own for each
+			return nil, fmt.Errorf("signon: provider %q: RedirectURL is that of provider %q; each needs its own, or answers could be mixed up", c.name, other.name)
+		}
+	}
+	g.clients[c.name] = c
+	return c, nil
+}
+
+// Remove takes a provider out: its URLs answer 404, and logins in progress at it
+// fail. Who is signed in stays so, and a Client that somebody holds still works.
+func (g *Registry) Remove(name string) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	delete(g.clients, name)
+}
+
+// Client returns the provider of a name.
+func (g *Registry) Client(name string) (*Client, bool) {
+	g.mu.RLock()
+	defer g.mu.RUnlock()
+	c, ok := g.clients[name]
+	return c, ok
+}
+
+// All yields the providers in the order of their names, as they are when it is
+// called.
+func (g *Registry) All() iter.Seq2[string, *Client] {
+	g.mu.RLock()
+	clients := slices.SortedFunc(maps.Values(g.clients), func(a, b *Client) int { return cmp.Compare(a.name, b.name) })
+	g.mu.RUnlock()
+	return func(yield func(string, *Client) bool) {
+		for _, c := range clients {
+			if !yield(c.name, c) {
+				return
+			}
+		}
+	}
+}

@@ -1,0 +1,358 @@
+package signontest
+
+import (
+	"crypto/rand"
+	"fmt"
+	"html"
+	"maps"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// sessionCookie is the provider's own: who has signed in at it, in this browser.
+const sessionCookie = "signontest_session"
+
+type session struct {
+	user User
+	at   time.Time
+}
+
+// A request is one authorization request.
+type request struct {
+	raw      url.Values
+	redirect *url.URL
+	scope    []string
+	prompt   []string
+}
+
+func (p *Provider) serveAuthorize(w http.ResponseWriter, r *http.Request) {
+	if r.URL.Path == p.issuer.Path+loginPath {
+		p.serveLogin(w, r)
+		return
+	}
+	params := r.PostForm
+	switch r.Method {
+	case http.MethodGet, http.MethodHead:
+		q, err := url.ParseQuery(r.URL.RawQuery)
+		if err != nil {
+			http.Error(w, "bad query", http.StatusBadRequest)
+			return
+		}
+		params = q
+	case http.MethodPost:
+	default:
+		w.Header().Set("Allow", "GET, POST")
+		http.Error(w, "method not allowed", http.StatusMethodNotAllowed)
+		return
+	}
+	req, err := p.parseRequest(params)
+	if err != nil { // RFC 6749 section 4.1.2.1: not redirected
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	if code, text := req.check(); code != "" {
+		p.answerError(w, req, code, text)
+		return
+	}
+	p.interact(w, r, req)
+}
+
+// parseRequest fails where there is nowhere to send an error.
+func (p *Provider) parseRequest(params url.Values) (*request, error) {
+	if id := params.Get("client_id"); id != p.cfg.ClientID {
+		return nil, fmt.Errorf("unknown client_id %q", id)
+	}
+	raw := params.Get("redirect_uri")
+	u, err := url.Parse(raw)
+	known := p.cfg.Redirects == nil || slices.Contains(p.cfg.Redirects, raw)
+	if err != nil || !known || u.Host == "" || u.Fragment != "" || u.Scheme != "http" && u.Scheme != "https" {
+		return nil, fmt.Errorf("redirect_uri %q is not registered", raw)
+	}
+	if len(params["client_id"]) != 1 || len(params["redirect_uri"]) != 1 || len(params["state"]) > 1 {
+		return nil, fmt.Errorf("a parameter is there twice")
+	}
+	return &request{
+		raw: params, redirect: u,
+		scope: strings.Fields(params.Get("scope")), prompt: strings.Fields(params.Get("prompt")),
+	}, nil
+}
+
+// check returns the error code and text to redirect with, or "".
+func (r *request) check() (code, text string) {
+	for name, v := range r.raw {
+		if len(v) > 1 && name != "resource" {
+			return "invalid_request", "a parameter is there twice"
+		}
+	}
+	switch mode := r.raw.Get("response_mode"); {
+	case mode != "" && mode != "query" && mode != "form_post":
+		return "invalid_request", "response_mode is not supported"
+	case r.raw.Get("response_type") != "code":
+		return "unsupported_response_type", "only code is supported"
+	case r.raw.Get("code_challenge_method") != "S256" || len(r.raw.Get("code_challenge")) != 43:
+		return "invalid_request", "PKCE with S256 is required"
+	case slices.Contains(r.prompt, "none") && len(r.prompt) > 1:
+		return "invalid_request", "prompt none goes alone"
+	}
+	if _, err := r.maxAge(); err != nil {
+		return "invalid_request", "max_age is not a number of seconds"
+	}
+	return "", ""
+}
+
+// maxAge returns -1 if none was asked for.
+func (r *request) maxAge() (time.Duration, error) {
+	s := r.raw.Get("max_age")
+	if s == "" {
+		return -1, nil
+	}
+	n, err := strconv.ParseUint(s, 10, 31)
+	return time.Duration(n) * time.Second, err
+}
+
+// interact finds out who the user is, by the session if that will do.
+func (p *Provider) interact(w http.ResponseWriter, r *http.Request, req *request) {
+	if p.fires(ErrorResponse) {
+		p.answerError(w, req, "server_error", "armed")
+		return
+	}
+	s, ok := p.session(r, req)
+	switch {
+	case ok && p.cfg.Interaction != Deny:
+		p.answerCode(w, req, s)
+	case slices.Contains(req.prompt, "none"):
+		p.answerError(w, req, "login_required", "nobody is signed in")
+	case p.cfg.Interaction == Deny:
+		p.answerError(w, req, "access_denied", "the user said no")
+	case p.cfg.Interaction == Form:
+		writeLoginPage(w, p.issuer.Path+loginPath, p.cfg.Users, req.raw, "")
+	default:
+		u, ok := p.user(req.raw.Get("login_hint"))
+		if !ok {
+			u = p.cfg.Users[0]
+		}
+		p.answerCode(w, req, p.signIn(w, u))
+	}
+}
+
+// session finds a session that is fresh enough and, where a user is hinted at, his.
+func (p *Provider) session(r *http.Request, req *request) (session, bool) {
+	c, err := r.Cookie(sessionCookie)
+	if err != nil {
+		return session{}, false
+	}
+	p.mu.Lock()
+	s, ok := p.sessions[c.Value]
+	p.mu.Unlock()
+	age, _ := req.maxAge()
+	hinted, known := p.user(req.raw.Get("login_hint"))
+	switch {
+	case !ok,
+		age >= 0 && time.Since(s.at) >= age,
+		slices.Contains(req.prompt, "login"), slices.Contains(req.prompt, "select_account"),
+		known && hinted.Subject != s.user.Subject:
+		return session{}, false
+	}
+	return s, true
+}
+
+func (p *Provider) signIn(w http.ResponseWriter, u User) session {
+	s, id := session{user: u, at: time.Now()}, rand.Text()
+	p.mu.Lock()
+	p.sessions[id] = s
+	p.mu.Unlock()
+	http.SetCookie(w, p.cookie(id, 0))
+	return s
+}
+
+func (p *Provider) cookie(value string, maxAge int) *http.Cookie {
+	return &http.Cookie{
+		Name: sessionCookie, Value: value, Path: "/", MaxAge: maxAge, HttpOnly: true,
+		Secure: p.issuer.Scheme == "https", SameSite: http.SameSiteLaxMode,
+	}
+}
+
+// answerCode approves.
+func (p *Provider) answerCode(w http.ResponseWriter, req *request, s session) {
+	g := &grant{
+		user: s.user, at: s.at, scope: req.scope, nonce: req.raw.Get("nonce"),
+		redirect: req.raw.Get("redirect_uri"), challenge: req.raw.Get("code_challenge"),
+	}
+	if acr := strings.Fields(req.raw.Get("acr_values")); len(acr) > 0 {
+		g.acr = acr[0]
+	}
+	p.answer(w, req, url.Values{"code": {p.newCode(g)}})
+}
+
+func (p *Provider) answerError(w http.ResponseWriter, req *request, code, text string) {
+	p.answer(w, req, url.Values{"error": {code}, "error_description": {text}})
+}
+
+// answer adds iss (RFC 9207) only with openid: a client of plain OAuth 2.0 may not
+// know the issuer to compare it with.
+func (p *Provider) answer(w http.ResponseWriter, req *request, v url.Values) {
+	if req.raw.Has("state") {
+		v.Set("state", req.raw.Get("state"))
+	}
+	if slices.Contains(req.scope, "openid") {
+		v.Set("iss", p.cfg.Issuer)
+	}
+	if p.fires(WrongIss) {
+		v.Set("iss", p.cfg.Issuer+"/other")
+	}
+	if p.fires(NoIss) {
+		v.Del("iss")
+	}
+	if p.fires(WrongState) {
+		v.Set("state", rand.Text()+rand.Text()[:17])
+	}
+	if p.fires(NoState) {
+		v.Del("state")
+	}
+	if f := p.edited().authorize; f != nil {
+		f(v)
+	}
+	w.Header().Set("Cache-Control", "no-store")
+	if req.raw.Get("response_mode") == "form_post" {
+		writeFormPost(w, req.redirect.String(), v)
+		return
+	}
+	to := *req.redirect
+	if to.RawQuery != "" {
+		to.RawQuery += "&"
+	}
+	to.RawQuery += v.Encode()
+	w.Header().Set("Location", to.String())
+	w.WriteHeader(http.StatusSeeOther)
+}
+
+// serveLogin takes the form of [Form]. The form is the provider's own, so it does
+// not come from elsewhere.
+func (p *Provider) serveLogin(w http.ResponseWriter, r *http.Request) {
+	if err := http.NewCrossOriginProtection().Check(r); err != nil || r.Method != http.MethodPost {
+		http.Error(w, "this form is sent from the provider's own page", http.StatusForbidden)
+		return
+	}
+	params, err := url.ParseQuery(r.PostForm.Get("request"))
+	if err != nil {
+		http.Error(w, "bad form", http.StatusBadRequest)
+		return
+	}
+	req, err := p.parseRequest(params)
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	if code, text := req.check(); code != "" {
+		p.answerError(w, req, code, text)
+		return
+	}
+	u, known := p.user(r.PostForm.Get("username"))
+	switch {
+	case r.PostForm.Get("decision") == "deny":
+		p.answerError(w, req, "access_denied", "the user said no")
+	case !known:
+		writeLoginPage(w, p.issuer.Path+loginPath, p.cfg.Users, params, "Nobody has that name here.")
+	default:
+		p.answerCode(w, req, p.signIn(w, u))
+	}
+}
+
+// serveEndSession is RP-initiated logout without asking: it signs the browser out
+// and sends it to post_logout_redirect_uri if the client is named.
+func (p *Provider) serveEndSession(w http.ResponseWriter, r *http.Request) {
+	v := r.URL.Query()
+	maps.Copy(v, r.PostForm)
+	if c, err := r.Cookie(sessionCookie); err == nil {
+		p.mu.Lock()
+		delete(p.sessions, c.Value)
+		p.mu.Unlock()
+	}
+	http.SetCookie(w, p.cookie("", -1))
+	w.Header().Set("Cache-Control", "no-store")
+	to, err := url.Parse(v.Get("post_logout_redirect_uri"))
+	named := v.Get("client_id") == p.cfg.ClientID || p.issued(v.Get("id_token_hint"))
+	if err != nil || to.Host == "" || !named || !p.ownOrigin(to) {
+		writePage(w, http.StatusOK, "Signed out", `<p>You are signed out here.</p>`)
+		return
+	}
+	if v.Has("state") {
+		q := to.Query()
+		q.Set("state", v.Get("state"))
+		to.RawQuery = q.Encode()
+	}
+	w.Header().Set("Location", to.String())
+	w.WriteHeader(http.StatusSeeOther)
+}
+
+// issued tells whether an ID token, expired or not, is one of ours.
+func (p *Provider) issued(token string) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return token != "" && slices.Contains(p.secrets, token)
+}
+
+// ownOrigin tells whether a URL is on the origin of a registered redirect URI.
+func (p *Provider) ownOrigin(to *url.URL) bool {
+	if p.cfg.Redirects == nil {
+		return to.Scheme == "http" || to.Scheme == "https"
+	}
+	return slices.ContainsFunc(p.cfg.Redirects, func(raw string) bool {
+		u, err := url.Parse(raw)
+		return err == nil && origin(u) == origin(to)
+	})
+}
+
+func writeFormPost(w http.ResponseWriter, action string, v url.Values) {
+	var b strings.Builder
+	fmt.Fprintf(&b, `<form method="post" action="%s">`, html.EscapeString(action))
+	for _, name := range slices.Sorted(maps.Keys(v)) {
+		for _, value := range v[name] {
+			fmt.Fprintf(&b, `<input type="hidden" name="%s" value="%s">`, html.EscapeString(name), html.EscapeString(value))
+		}
+	}
+	b.WriteString(`<button>Continue</button></form><script>document.forms[0].submit()</script>`)
+	writePage(w, http.StatusOK, "Continue", b.String())
+}
+
+func writeLoginPage(w http.ResponseWriter, action string, users []User, params url.Values, problem string) {
+	var b strings.Builder
+	if problem != "" {
+		fmt.Fprintf(&b, `<p class="problem" role="alert">%s</p>`, html.EscapeString(problem))
+	}
+	fmt.Fprintf(&b, `<p><b>%s</b> asks who you are.</p>`, html.EscapeString(params.Get("client_id")))
+	fmt.Fprintf(&b, `<form id="login" method="post" action="%s">`, html.EscapeString(action))
+	fmt.Fprintf(&b, `<input type="hidden" name="request" value="%s">`, html.EscapeString(params.Encode()))
+	b.WriteString(`<label for="username">Sign in as</label><select id="username" name="username">`)
+	for _, u := range users {
+		selected := ""
+		if u.Subject == params.Get("login_hint") {
+			selected = " selected"
+		}
+		fmt.Fprintf(&b, `<option value="%s"%s>%s</option>`, html.EscapeString(u.Subject), selected, html.EscapeString(u.Name))
+	}
+	b.WriteString(`</select><p><button name="decision" value="approve">Sign in</button> ` +
+		`<button class="second" name="decision" value="deny">No, go back</button></p></form>`)
+	writePage(w, http.StatusOK, "Sign in", b.String())
+}
+
+const pageHead = `<!doctype html><html lang="en"><head><meta charset="utf-8">
+<meta name="viewport" content="width=device-width"><title>%s</title><style>
+body{font:1.05rem/1.5 system-ui,sans-serif;max-width:24rem;margin:12vh auto;padding:0 1.5rem;color:#1d2433;background:#f4f5f8}
+main{background:#fff;border:1px solid #dfe3ea;border-radius:12px;padding:1.5rem 2rem}h1{font-size:1.4rem}
+label{display:block;font-weight:600}select,button{font:inherit;padding:.5rem .8rem;border-radius:8px;border:1px solid #b9c1cf}
+select{width:100%%;margin-top:.3rem}button{background:#3a4a9f;border-color:#3a4a9f;color:#fff;cursor:pointer}
+button.second{background:#fff;color:#3a4a9f}.problem{color:#a3241f}small{color:#667}
+</style></head><body><main><h1>%s</h1>
+`
+
+func writePage(w http.ResponseWriter, status int, title, body string) {
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	w.WriteHeader(status)
+	fmt.Fprintf(w, pageHead, title, title)
+	fmt.Fprintf(w, "%s\n<p><small>A provider for tests. It asks for no password.</small></p></main></body></html>\n", body)
+}

@@ -1,0 +1,158 @@
+package signontest
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+)
+
+// maxForm bounds what is read of a request's form.
+const maxForm = 1 << 20
+
+// Edit changes a JSON object before it is sent.
+type Edit func(object map[string]any)
+
+// edits are what the hooks have set; each may be nil.
+type edits struct {
+	metadata, keySet, token, header, claims, userInfo Edit
+	idToken                                           func(string) string
+	authorize                                         func(url.Values)
+}
+
+// Metadata has f change the metadata before it is sent. If f is nil, nothing does.
+func (p *Provider) Metadata(f Edit) { p.edit(func(e *edits) { e.metadata = f }) }
+
+// KeySet has f change the key set before it is sent; its "keys" are a []any of
+// map[string]any. If f is nil, nothing does.
+func (p *Provider) KeySet(f Edit) { p.edit(func(e *edits) { e.keySet = f }) }
+
+// TokenResponse has f change each successful token response before it is sent. If
+// f is nil, nothing does.
+func (p *Provider) TokenResponse(f Edit) { p.edit(func(e *edits) { e.token = f }) }
+
+// IDTokenHeader has f change the header of each ID token before it is signed. If f
+// is nil, nothing does. The algorithm that signs stays the provider's.
+func (p *Provider) IDTokenHeader(f Edit) { p.edit(func(e *edits) { e.header = f }) }
+
+// IDTokenClaims has f change the claims of each ID token before it is signed. A
+// [json.RawMessage] is written as it is. If f is nil, nothing does.
+func (p *Provider) IDTokenClaims(f Edit) { p.edit(func(e *edits) { e.claims = f }) }
+
+// IDToken has f replace each ID token after it is signed. If f is nil, nothing
+// does.
+func (p *Provider) IDToken(f func(signed string) string) { p.edit(func(e *edits) { e.idToken = f }) }
+
+// UserInfo has f change the answer of the userinfo endpoint and of the API's /user
+// before it is sent. If f is nil, nothing does.
+func (p *Provider) UserInfo(f Edit) { p.edit(func(e *edits) { e.userInfo = f }) }
+
+// AuthorizeResponse has f change the parameters of each authorization response,
+// good or bad, before it is sent. If f is nil, nothing does.
+func (p *Provider) AuthorizeResponse(f func(url.Values)) { p.edit(func(e *edits) { e.authorize = f }) }
+
+// Handle has h answer the requests for a path, such as "/token", instead of the
+// provider; they are still recorded. If h is nil, the provider answers again.
+func (p *Provider) Handle(path string, h http.Handler) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if h == nil {
+		delete(p.handlers, path)
+		return
+	}
+	p.handlers[path] = h
+}
+
+func (p *Provider) edit(f func(*edits)) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	f(&p.edits)
+}
+
+func (p *Provider) edited() edits {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.edits
+}
+
+func (f Edit) apply(object map[string]any) {
+	if f != nil {
+		f(object)
+	}
+}
+
+// ServeHTTP answers every endpoint.
+func (p *Provider) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	p.busy.Add(1)
+	defer p.busy.Done()
+	path := strings.TrimPrefix(r.URL.Path, p.issuer.Path)
+	e, ok := endpointOf(path)
+	if err := readForm(w, r); err != nil {
+		http.Error(w, "bad form", http.StatusBadRequest)
+		return
+	}
+	if ok {
+		p.record(e, r)
+	}
+	p.mu.Lock()
+	h := p.handlers[path]
+	p.mu.Unlock()
+	switch {
+	case h != nil:
+		h.ServeHTTP(w, r)
+	case !ok:
+		http.NotFound(w, r)
+	case e == Elsewhere:
+		p.serve(Endpoint(strings.TrimPrefix(path, paths[Elsewhere]+"/")), w, r)
+	default:
+		p.serveFaulty(e, w, r)
+	}
+}
+
+// readForm leaves the body alone unless it is a form, which a handler of the
+// test's own may want to read itself as something else.
+func readForm(w http.ResponseWriter, r *http.Request) error {
+	if !strings.HasPrefix(r.Header.Get("Content-Type"), "application/x-www-form-urlencoded") {
+		return nil
+	}
+	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
+	return r.ParseForm()
+}
+
+// serve answers an endpoint without transport faults.
+func (p *Provider) serve(e Endpoint, w http.ResponseWriter, r *http.Request) {
+	switch e {
+	case Metadata:
+		p.serveMetadata(w, r)
+	case Authorize:
+		p.serveAuthorize(w, r)
+	case Token:
+		p.serveToken(w, r)
+	case UserInfo:
+		p.serveUserInfo(w, r)
+	case JWKS:
+		p.serveJWKS(w, r)
+	case Revocation:
+		p.serveRevocation(w, r)
+	case Introspection:
+		p.serveIntrospection(w, r)
+	case EndSession:
+		p.serveEndSession(w, r)
+	case API:
+		p.serveAPI(w, r)
+	default:
+		http.NotFound(w, r)
+	}
+}
+
+func writeJSON(w http.ResponseWriter, status int, v any) {
+	body, err := json.Marshal(v)
+	if err != nil {
+		http.Error(w, fmt.Sprintf("signontest: a hook made what JSON cannot hold: %v", err), http.StatusInternalServerError)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_, _ = w.Write(body)
+}

@@ -1,0 +1,47 @@
+package signontest
+
+import (
+	"golang.org/x/oauth2"
+
+	"github.com/seed1a301047/signon"
+	"github.com/seed1a301047/signon/clientauth"
+)
+
+// SignonProvider returns what [signon.Registry.Register] takes to sign users in
+// with OpenID Connect at this provider, under the given name.
+func (p *Provider) SignonProvider(name string) signon.Provider {
+	return signon.Provider{
+		Name:         name,
+		Issuer:       p.Issuer(),
+		ClientID:     p.cfg.ClientID,
+		ClientSecret: signon.Secret(p.cfg.ClientSecret),
+		ClientAuth:   p.clientAuth(),
+		Scopes:       []string{"openid", "profile", "email"},
+		APIBaseURL:   p.URL(API),
+	}
+}
+
+// OAuthProvider returns what [signon.Registry.Register] takes to sign users in
+// with plain OAuth 2.0 at this provider, which is then much like GitHub: no
+// issuer, no ID token, and a user with a numeric id.
+func (p *Provider) OAuthProvider(name string) signon.Provider {
+	return signon.Provider{
+		Name:         name,
+		ClientID:     p.cfg.ClientID,
+		ClientSecret: signon.Secret(p.cfg.ClientSecret),
+		ClientAuth:   p.clientAuth(),
+		Endpoint:     oauth2.Endpoint{AuthURL: p.URL(Authorize), TokenURL: p.URL(Token)},
+		UserInfoURL:  p.URL(API) + "user",
+		Scopes:       []string{"profile", "items"},
+		APIBaseURL:   p.URL(API),
+	}
+}
+
+// clientAuth is nil, which is the client's default, unless the configuration
+// leaves only the other method.
+func (p *Provider) clientAuth() clientauth.Method {
+	if p.cfg.ClientAuth == "client_secret_post" {
+		return clientauth.Post{}
+	}
+	return nil
+}

@@ -1,0 +1,136 @@
+package tokenstore
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"golang.org/x/oauth2"
+
+	"github.com/seed1a301047/signon/internal/bounded"
+)
+
+// Memory keeps tokens in this process, until it ends. The zero value is ready to
+// use; set its fields before the first call. Any number of goroutines may call its
+// methods at once; it must not be copied and starts no goroutine of its own.
+//
+// Tokens are copied on their way in and out, so that the caller may change what
+// it gave and got. What [oauth2.Token.Extra] reads is kept and not copied: it must
+// not be changed.
+//
+// Each method refuses a key that [Key.Check] refuses. When its context is done it
+// returns the context's error and changes nothing.
+type Memory struct {
+	// MaxTokens bounds the number of tokens. Above it, the token goes that was not
+	// used for longest, and its owner must sign in again. If 0, 100,000; about half
+	// a kilobyte each and what the token's strings take.
+	MaxTokens int
+
+	// MaxAge is how long a token stays that is neither read nor written. If 0, 30
+	// days.
+	MaxAge time.Duration
+
+	once   sync.Once
+	maxAge time.Duration
+	tokens *bounded.Map[Key, *oauth2.Token] // what is in it is never changed
+}
+
+const (
+	defaultMaxTokens = 100_000
+	defaultMaxAge    = 30 * 24 * time.Hour
+)
+
+var errNoToken = errors.New("tokenstore: the token is nil or has no access token")
+
+// FetchToken returns a copy of the token at key, expired or not, or [ErrNotFound].
+func (m *Memory) FetchToken(ctx context.Context, key Key) (*oauth2.Token, error) {
+	if err := m.start(ctx, key); err != nil {
+		return nil, err
+	}
+	stored, ok := m.tokens.Touch(key, m.expiry())
+	if !ok {
+		return nil, ErrNotFound
+	}
+	return clone(stored), nil
+}
+
+// SaveToken stores a copy of token at key, in place of whatever is there.
+func (m *Memory) SaveToken(ctx context.Context, key Key, token *oauth2.Token) error {
+	if err := m.start(ctx, key); err != nil {
+		return err
+	}
+	if token == nil || token.AccessToken == "" {
+		return errNoToken
+	}
+	m.tokens.Put(key, clone(token), m.expiry())
+	return nil
+}
+
+// UpdateToken stores a copy of token at key if the token there is still old, by
+// [Same]. Of any number of callers with one old token, one succeeds; the others
+// get [ErrConflict], as does a nil old. Where nothing is stored it returns
+// [ErrNotFound] and stores nothing: a token that was deleted stays so.
+func (m *Memory) UpdateToken(ctx context.Context, key Key, old, token *oauth2.Token) error {
+	if err := m.start(ctx, key); err != nil {
+		return err
+	}
+	if token == nil || token.AccessToken == "" {
+		return errNoToken
+	}
+	return m.swap(key, old, clone(token))
+}
+
+// DeleteToken removes the token at key if it is still old, by [Same]; else it
+// returns [ErrConflict], or [ErrNotFound] where nothing is stored. With a nil old
+// it removes whatever is there, and there may be nothing.
+func (m *Memory) DeleteToken(ctx context.Context, key Key, old *oauth2.Token) error {
+	if err := m.start(ctx, key); err != nil {
+		return err
+	}
+	if old == nil {
+		m.tokens.Delete(key)
+		return nil
+	}
+	return m.swap(key, old, nil)
+}
+
+// swap puts token, or nothing if nil, in the place of old.
+func (m *Memory) swap(key Key, old, token *oauth2.Token) (err error) {
+	m.tokens.Update(key, func(stored *oauth2.Token, ok bool) (*oauth2.Token, time.Time, bool) {
+		switch {
+		case !ok:
+			err = ErrNotFound
+		case !Same(stored, old):
+			err = ErrConflict
+		default:
+			stored = token
+		}
+		return stored, m.expiry(), stored != nil
+	})
+	return err
+}
+
+func (m *Memory) start(ctx context.Context, key Key) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	m.once.Do(func() {
+		max := m.MaxTokens
+		if max <= 0 {
+			max = defaultMaxTokens
+		}
+		if m.maxAge = m.MaxAge; m.maxAge <= 0 {
+			m.maxAge = defaultMaxAge
+		}
+		m.tokens = bounded.New[Key, *oauth2.Token](max)
+	})
+	return key.Check()
+}
+
+func (m *Memory) expiry() time.Time { return time.Now().Add(m.maxAge) }
+
+func clone(t *oauth2.Token) *oauth2.Token {
+	c := *t
+	return &c
+}

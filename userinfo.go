@@ -1,0 +1,121 @@
+package signon
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+
+	"golang.org/x/oauth2"
+
+	"github.com/seed1a301047/signon/hooks"
+	"github.com/seed1a301047/signon/internal/discovery"
+	"github.com/seed1a301047/signon/internal/oauth"
+	"github.com/seed1a301047/signon/internal/oidc"
+	"github.com/seed1a301047/signon/internal/outbound"
+)
+
+const maxUserInfo = 1 << 20
+
+// A UserInfo is what a provider says about a user. It does not change.
+type UserInfo struct {
+	// Subject is the user at this provider, its digits as they came: OpenID's sub,
+	// or the claim that Provider.SubjectClaim names.
+	Subject string
+
+	info *oidc.UserInfo
+}
+
+// Claims decodes all of it into v. Names are matched exactly; numbers in an any
+// keep their digits as json.Number.
+func (u *UserInfo) Claims(v any) error { return u.info.Claims(v) }
+
+// Email is the e-mail address, and whether the provider says, by the JSON value true
+// of email_verified, that it has been verified.
+func (u *UserInfo) Email() (addr string, verified bool) { return oidc.VerifiedEmail(u.info.Payload()) }
+
+// Format writes no claim, whatever the verb.
+func (u *UserInfo) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "signon.UserInfo") }
+
+// LogValue shows no claim.
+func (u *UserInfo) LogValue() slog.Value { return slog.StringValue("signon.UserInfo") }
+
+// UserInfo asks the userinfo endpoint (OpenID Connect Core section 5.3) whom a token
+// is for. If ctx has a login at this provider, the answer must be about its subject;
+// without one the caller compares Subject with whom it expects.
+func (c *Client) UserInfo(ctx context.Context, token *oauth2.Token) (*UserInfo, error) {
+	if token == nil || token.AccessToken == "" {
+		return nil, fmt.Errorf("signon: %s: UserInfo without a token: %w", c.name, ErrNoToken)
+	}
+	md, err := c.source.Metadata(ctx)
+	if err != nil {
+		return nil, providerFault(c.name, err)
+	}
+	if md.UserInfoEndpoint == "" {
+		return nil, fmt.Errorf("signon: provider %s has no userinfo endpoint; set UserInfoURL: %w", c.name, ErrProvider)
+	}
+	subject := ""
+	if l := loginAt(ctx, c.name); c.openID && l != nil && l.Provider == c.name {
+		subject = l.Subject
+	}
+	info, err := c.fetchUserInfo(ctx, md, token, subject)
+	if err != nil {
+		return nil, err
+	}
+	return &UserInfo{Subject: info.Subject, info: info}, nil
+}
+
+func (c *Client) fetchUserInfo(ctx context.Context, md *discovery.Metadata, token *oauth2.Token, subject string) (*oidc.UserInfo, error) {
+	resp, err := c.getUserInfo(ctx, md.UserInfoEndpoint, token)
+	if err != nil {
+		return nil, providerFault(c.name, err)
+	}
+	options := oidc.UserInfoOptions{Subject: subject, SubjectClaim: c.p.SubjectClaim}
+	switch mediaType := outbound.MediaType(resp.Header); {
+	case mediaType == "application/json", !c.openID && mediaType == "application/vnd.github+json":
+		info, err := oidc.ParseUserInfo(resp.Body, options)
+		return info, providerFault(c.name, err)
+	case mediaType == "application/jwt" && c.openID:
+		expect, err := c.expect(ctx)
+		if err != nil {
+			return nil, err
+		}
+		info, err := oidc.VerifyUserInfoJWT(ctx, string(resp.Body), c.source, expect, options)
+		return info, providerFault(c.name, err)
+	default:
+		return nil, fmt.Errorf("provider %s: %w: userinfo of type %q, expected application/json", c.name, ErrProvider, clip(mediaType, 64))
+	}
+}
+
+// getUserInfo sends the token to the userinfo endpoint and nowhere else: a redirect
+// is an error.
+func (c *Client) getUserInfo(ctx context.Context, endpoint string, token *oauth2.Token) (*hooks.Response, error) {
+	ctx, cancel := context.WithTimeout(ctx, oauth.Timeout)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, endpoint, nil)
+	if err != nil {
+		return nil, err
+	}
+	req.Header.Set("Authorization", "Bearer "+token.AccessToken)
+	req.Header.Set("Accept", "application/json")
+	was := *req.URL
+	if err := oauth.Hook(ctx, "UserInfoRequest", c.p.Hooks.UserInfoRequest, req); err != nil {
+		return nil, err
+	}
+	if req.URL.Scheme != was.Scheme || req.URL.Host != was.Host || req.Host != was.Host {
+		return nil, fmt.Errorf("%w: UserInfoRequest changed the host", oauth.ErrHook)
+	}
+	got, err := outbound.Do(ctx, c.http, req, maxUserInfo)
+	if err != nil {
+		return nil, err
+	}
+	resp := &hooks.Response{Provider: c.name, URL: endpoint, Status: got.Status, Header: got.Header, Body: got.Body}
+	if err := oauth.Hook(ctx, "UserInfoResponse", c.p.Hooks.UserInfoResponse, resp); err != nil {
+		return nil, err
+	}
+	if resp.Status != http.StatusOK {
+		return nil, &outbound.StatusError{Status: resp.Status}
+	}
+	return resp, nil
+}

@@ -1,0 +1,248 @@
+package signon
+
+import (
+	"fmt"
+	"net/netip"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"golang.org/x/oauth2"
+
+	"github.com/seed1a301047/signon/clientauth"
+	"github.com/seed1a301047/signon/internal/outbound"
+)
+
+// protocolParams are what Signon sets itself in an authorization request or a code
+// exchange: neither the configuration nor a link sets them.
+var protocolParams = []string{
+	"client_id", "client_secret", "client_assertion", "client_assertion_type", "redirect_uri",
+	"response_type", "response_mode", "scope", "state", "nonce", "code", "code_verifier",
+	"code_challenge", "code_challenge_method", "grant_type", "refresh_token", "request", "request_uri",
+}
+
+// algorithms are those an ID token may be signed with.
+var algorithms = []string{
+	"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA", "HS256",
+}
+
+const maxName = 64
+
+func validName(name string) bool {
+	if name == "" || len(name) > maxName || name[0] == '-' || name[0] == '_' {
+		return false
+	}
+	return strings.Trim(name, "abcdefghijklmnopqrstuvwxyz0123456789-_") == ""
+}
+
+// validate fills in the defaults and checks what needs no network. Each error
+// names the field and the remedy.
+func (p *Provider) validate(g *Registry) error {
+	for _, check := range []func(*Registry) error{
+		p.checkIdentity, p.checkClientAuth, p.checkEndpoints, p.checkLocalURLs,
+		p.checkScopes, p.checkParams, p.checkIDToken, p.checkTokens,
+	} {
+		if err := check(g); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (p *Provider) checkIdentity(*Registry) error {
+	switch {
+	case !validName(p.Name):
+		return fmt.Errorf("Name %q; expected 1 to %d of a-z, 0-9, '-' and '_', starting with a letter or a digit", clip(p.Name, maxName), maxName)
+	case p.ClientID == "":
+		return fmt.Errorf("ClientID is empty; set what the provider gave when the application was registered there")
+	case strings.TrimSpace(p.ClientID) != p.ClientID:
+		return fmt.Errorf("ClientID has space around it; remove it")
+	}
+	return nil
+}
+
+func (p *Provider) checkClientAuth(*Registry) error {
+	secret := string(p.ClientSecret)
+	if strings.TrimSpace(secret) != secret {
+		return fmt.Errorf("ClientSecret has space around it, perhaps the line feed of a file; remove it")
+	}
+	if p.ClientAuth == nil {
+		p.ClientAuth = clientauth.None{}
+		if secret != "" {
+			p.ClientAuth = clientauth.Basic{}
+		}
+		return nil
+	}
+	switch p.ClientAuth.(type) {
+	case clientauth.Basic, clientauth.Post, *clientauth.Basic, *clientauth.Post:
+		if secret == "" {
+			return fmt.Errorf("ClientSecret is empty, which ClientAuth %s needs; set it, or use clientauth.None for a public client", p.ClientAuth.Name())
+		}
+	case clientauth.None, *clientauth.None:
+		if secret != "" {
+			return fmt.Errorf("ClientSecret is set, which ClientAuth none never sends; remove one of them")
+		}
+	}
+	return nil
+}
+
+func (p *Provider) checkEndpoints(*Registry) error {
+	byHand := p.Endpoint.AuthURL != "" && p.Endpoint.TokenURL != ""
+	switch {
+	case p.Issuer == "" && !byHand:
+		return fmt.Errorf("Issuer is empty and Endpoint lacks AuthURL or TokenURL; set Issuer to discover them, or both by hand")
+	case p.MetadataURL != "" && p.Issuer == "":
+		return fmt.Errorf("MetadataURL is set without Issuer; set the issuer that the metadata must name")
+	case p.Endpoint.AuthStyle != oauth2.AuthStyleAutoDetect:
+		return fmt.Errorf("Endpoint.AuthStyle is set; leave it zero and say with ClientAuth how the client proves itself")
+	case p.JWKSURL != "" && len(p.JWKS) > 0:
+		return fmt.Errorf("JWKSURL and JWKS are both set; keep one")
+	case slices.Contains(p.Scopes, "openid") && p.Issuer == "":
+		return fmt.Errorf("Issuer is empty, but Scopes has openid: the ID token's iss is checked against it; set Issuer")
+	}
+	return nil
+}
+
+// discovers reports whether anything is left to discover: not where both endpoints
+// and, if they are needed, the keys are given by hand.
+func (p *Provider) discovers() bool {
+	byHand := p.Endpoint.AuthURL != "" && p.Endpoint.TokenURL != ""
+	keys := p.JWKSURL != "" || len(p.JWKS) > 0 || !slices.Contains(p.Scopes, "openid")
+	return p.Issuer != "" && (p.MetadataURL != "" || !byHand || !keys)
+}
+
+// checkLocalURLs checks the URLs of the application.
+func (p *Provider) checkLocalURLs(g *Registry) error {
+	if p.RedirectURL == "" {
+		p.RedirectURL = g.origin.url + g.cfg.Mount + "/callback/" + p.Name
+	}
+	if p.PostLogoutRedirectURL == "" {
+		p.PostLogoutRedirectURL = g.origin.url + g.cfg.Mount + "/logged-out/" + p.Name
+	}
+	if p.LoginURL == "" {
+		p.LoginURL = g.cfg.Mount + "/login/" + p.Name
+	}
+	for field, raw := range map[string]string{"RedirectURL": p.RedirectURL, "PostLogoutRedirectURL": p.PostLogoutRedirectURL} {
+		rest, ok := strings.CutPrefix(raw, g.origin.url+"/")
+		if !ok || strings.ContainsAny(rest, "#\\") || strings.ContainsFunc(rest, notURL) {
+			return fmt.Errorf("%s %q is not on the origin of Config.BaseURL; expected %s/... without a fragment", field, raw, g.origin.url)
+		}
+	}
+	return localPath("LoginURL", p.LoginURL)
+}
+
+func (p *Provider) checkScopes(*Registry) error {
+	for _, s := range p.Scopes {
+		if s == "" || strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r >= 0x7f || r == '"' || r == '\\' }) {
+			return fmt.Errorf("Scopes has %q; expected one scope in each element, without spaces (RFC 6749 section 3.3)", s)
+		}
+	}
+	return nil
+}
+
+func (p *Provider) checkParams(*Registry) error {
+	for field, params := range map[string]url.Values{"AuthorizeParams": p.AuthorizeParams, "TokenParams": p.TokenParams} {
+		for name, values := range params {
+			if slices.Contains(protocolParams, name) {
+				return fmt.Errorf("%s has %q, which Signon sets itself; remove it, or use a field of Provider for it", field, name)
+			}
+			if len(values) != 1 && name != "resource" && name != "audience" {
+				return fmt.Errorf("%s has %d values of %q; expected one (RFC 6749 section 3.1)", field, len(values), name)
+			}
+		}
+	}
+	if p.AuthorizeParams.Has("max_age") || p.AuthorizeParams.Has("acr_values") {
+		return fmt.Errorf("AuthorizeParams has max_age or acr_values; use MaxAge or ACRValues, which are checked in the answer too")
+	}
+	for _, name := range p.LoginParams {
+		if slices.Contains(protocolParams, name) || name == "return_to" || name == "max_age" || name == "acr_values" {
+			return fmt.Errorf("LoginParams has %q, which no link may set; remove it", name)
+		}
+	}
+	return nil
+}
+
+func (p *Provider) checkIDToken(*Registry) error {
+	for _, alg := range p.SigningAlgs {
+		if !slices.Contains(algorithms, alg) {
+			return fmt.Errorf("SigningAlgs has %q; expected some of %s", alg, strings.Join(algorithms, ", "))
+		}
+		if alg == "HS256" && len(p.ClientSecret) < 32 {
+			return fmt.Errorf("SigningAlgs has HS256, for which a ClientSecret of %d bytes is too short; expected 32 or more (RFC 7518 section 3.2)", len(p.ClientSecret))
+		}
+	}
+	if p.SigningAlgs != nil && len(p.SigningAlgs) == 0 {
+		return fmt.Errorf("SigningAlgs is empty but not nil: no ID token could pass; name some, or leave it nil")
+	}
+	if p.ResponseMode != "" && p.ResponseMode != "form_post" {
+		return fmt.Errorf("ResponseMode %q; expected \"\" or \"form_post\"", p.ResponseMode)
+	}
+	if p.MaxAge < 0 || p.MaxAge%time.Second != 0 {
+		return fmt.Errorf("MaxAge %v; expected whole seconds, or 0 for none", p.MaxAge)
+	}
+	if (p.MaxAge > 0 || len(p.ACRValues) > 0) && !slices.Contains(p.Scopes, "openid") {
+		return fmt.Errorf("MaxAge or ACRValues is set without openid in Scopes; only an ID token can answer them")
+	}
+	return nil
+}
+
+func (p *Provider) checkTokens(*Registry) error {
+	switch p.TokenPlacement {
+	case "":
+		p.TokenPlacement = TokenInHeader
+	case TokenInHeader, TokenInBody:
+	case TokenInQuery:
+		if !p.InsecureTokenInQuery {
+			return fmt.Errorf("TokenPlacement is query, which puts tokens into logs (RFC 9700 section 4.3.2); use header, or set InsecureTokenInQuery")
+		}
+	default:
+		return fmt.Errorf("TokenPlacement %q; expected header, body or query", p.TokenPlacement)
+	}
+	if p.UpdateToken != nil && p.FetchToken == nil {
+		return fmt.Errorf("UpdateToken is set without FetchToken; set both")
+	}
+	return nil
+}
+
+// providerURLs are the URLs that the configuration itself names.
+func (p *Provider) providerURLs() map[string]string {
+	return map[string]string{
+		"Issuer": p.Issuer, "MetadataURL": p.MetadataURL,
+		"Endpoint.AuthURL": p.Endpoint.AuthURL, "Endpoint.TokenURL": p.Endpoint.TokenURL,
+		"UserInfoURL": p.UserInfoURL, "EndSessionURL": p.EndSessionURL, "RevocationURL": p.RevocationURL,
+		"IntrospectionURL": p.IntrospectionURL, "JWKSURL": p.JWKSURL, "APIBaseURL": p.APIBaseURL,
+	}
+}
+
+func (p *Provider) checkURLs(policy outbound.Policy) error {
+	for field, raw := range p.providerURLs() {
+		if raw == "" {
+			continue
+		}
+		if _, err := outbound.CheckURL(raw, policy); err != nil {
+			return fmt.Errorf("%s: %w", field, err)
+		}
+	}
+	return nil
+}
+
+// namesLoopback and namesPrivate report whether the configuration itself names such
+// a host: then the operator means it. Metadata alone never opens that door.
+func (p *Provider) namesLoopback() bool { return p.names(loopback) }
+
+func (p *Provider) namesPrivate() bool {
+	return p.names(func(host string) bool {
+		addr, err := netip.ParseAddr(host)
+		return loopback(host) || err == nil && addr.Unmap().IsPrivate()
+	})
+}
+
+func (p *Provider) names(is func(host string) bool) bool {
+	for _, raw := range p.providerURLs() {
+		if u, err := url.Parse(raw); err == nil && u.Host != "" && is(u.Hostname()) {
+			return true
+		}
+	}
+	return false
+}
