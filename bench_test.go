@@ -25,7 +25,7 @@ import (
 )
 
 // Each benchmark stands beside what it is measured against, in the same run: the
-// ratio of the two is what counts, see CHANGELOG.md.
+// ratio of the two is what counts.
 
 // discardWriter is a response that costs as little as possible.
 type discardWriter struct{ h http.Header }

@@ -72,7 +72,7 @@ func newClient(g *Registry, p Provider) (*Client, error) {
 	}
 	from := discovery.Config{
 		Name: p.Name, JWKS: p.JWKS, Given: p.given(),
-		HTTPClient: c.http, Policy: policy, Logger: g.cfg.Logger, NeedKeys: c.openID,
+		HTTPClient: c.http, Policy: policy, Logger: g.cfg.Logger, NeedKeys: c.openID && !slices.Equal(p.SigningAlgs, []string{"HS256"}), EndpointHosts: p.EndpointHosts,
 	}
 	if p.discovers() {
 		from.Issuer, from.MetadataURL = p.Issuer, p.MetadataURL
@@ -139,6 +139,7 @@ func (p Provider) clone() Provider {
 	p.SigningAlgs = slices.Clone(p.SigningAlgs)
 	p.ACRValues = slices.Clone(p.ACRValues)
 	p.TrustedAudiences = slices.Clone(p.TrustedAudiences)
+	p.EndpointHosts = slices.Clone(p.EndpointHosts)
 	return p
 }
 
@@ -158,7 +159,6 @@ func (p Provider) given() discovery.Metadata {
 		TokenEndpoint:         p.Endpoint.TokenURL,
 		UserInfoEndpoint:      p.UserInfoURL,
 		JWKSURI:               p.JWKSURL,
-		EndSessionEndpoint:    p.EndSessionURL,
 		RevocationEndpoint:    p.RevocationURL,
 		IntrospectionEndpoint: p.IntrospectionURL,
 	}

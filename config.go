@@ -59,7 +59,8 @@ type Config struct {
 
 	// OnLogin is told of each verified login before anything is saved, and says who
 	// owns its token: usually the application's user id, looked up or created by
-	// login.Provider (or Issuer) and login.Subject. An error refuses the login: one
+	// login.Provider (or Issuer) and login.Subject. With its ctx, [Client.HTTPClient]
+	// and [Client.Token] use the new token, which is in no store yet. An error refuses the login: one
 	// that wraps [ErrDenied] as the user's refusal (403), [ErrUnavailable] as a
 	// fault that will pass (503), any other as a fault (500). If nil, the login owns
 	// its own token, which ends with it.
@@ -73,7 +74,8 @@ type Config struct {
 	Owner func(r *http.Request) (owner string, err error)
 
 	// OnError answers a failed request. err is a [*Failure], which wraps one of the
-	// sentinels and, where there is one, a [*ProviderError]. If nil, [Error].
+	// sentinels and, where there is one, a [*ProviderError]. The headers that belong
+	// to its status are set; OnError writes the status and the page. If nil, [Error].
 	OnError func(w http.ResponseWriter, r *http.Request, err error)
 
 	// IdleTimeout ends a login that has not been used for so long. It is measured
@@ -179,13 +181,13 @@ func (c *Config) setDefaults() error {
 	if c.Logger == nil {
 		c.Logger = slog.Default()
 	}
-	for field, p := range map[string]string{"Config.Mount": c.Mount, "Config.Home": c.Home, "Config.LoginURL": c.LoginURL} {
-		if err := localPath(field, p); err != nil {
-			return err
-		}
-	}
 	if c.Mount == "/" || path.Clean(c.Mount) != c.Mount || strings.ContainsAny(c.Mount, "{}?#%") {
 		return fmt.Errorf("signon: Config.Mount %q; expected a clean path such as /auth, without a slash at the end", c.Mount)
+	}
+	for _, f := range [...]struct{ name, path string }{{"Config.Mount", c.Mount}, {"Config.Home", c.Home}, {"Config.LoginURL", c.LoginURL}} {
+		if err := localPath(f.name, f.path); err != nil {
+			return err
+		}
 	}
 	return nil
 }

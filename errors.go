@@ -5,8 +5,8 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net/http"
+	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -103,7 +103,7 @@ type Failure struct {
 	Status     int           // the HTTP status
 	Provider   string        // the name of the provider, "" where none was found
 	RetryAfter time.Duration // for 503: when to come back
-	StartURL   string        // a path that starts again, or ""
+	StartURL   string        // a path that starts again, by GET or POST, with where to return to; or ""
 	Allow      string        // for 405: the methods that are answered
 	Err        error         // what happened: for the log, not for the page
 }
@@ -143,29 +143,92 @@ func (g *Registry) fail(w http.ResponseWriter, r *http.Request, c *Client, err e
 	f := newFailure(err)
 	if c != nil {
 		f.Provider, f.StartURL = c.name, c.loginURL
+		if again, ok := errors.AsType[*againError](err); ok && again.returnTo != "" {
+			f.StartURL = withQuery(c.loginURL, "return_to="+url.QueryEscape(again.returnTo))
+		}
 	}
-	g.log.failure(r.Context(), f)
+	_ = guard("Config.Logger", func() error {
+		g.log.failure(r.Context(), f)
+		return nil
+	})
+	f.setHeader(w.Header())
 	g.respond(w, r, f)
 }
 
 // respond runs OnError; one that panics must not leave the browser without an
-// answer.
+// answer, nor with two.
 func (g *Registry) respond(w http.ResponseWriter, r *http.Request, f *Failure) {
 	if g.cfg.OnError == nil {
 		Error(w, r, f)
 		return
 	}
-	defer func() {
-		if p := recover(); p != nil {
-			if p == http.ErrAbortHandler {
-				panic(p)
-			}
-			g.log.Logger.LogAttrs(r.Context(), slog.LevelError, "signon: OnError panicked",
-				slog.String("error_id", f.ID), slog.String("panic", clip(fmt.Sprint(p), 256)))
-			Error(w, r, f)
-		}
-	}()
-	g.cfg.OnError(w, r, f)
+	seen := &begunWriter{ResponseWriter: w}
+	err := guard("Config.OnError", func() error {
+		g.cfg.OnError(seen, r, f)
+		return nil
+	})
+	if err == nil {
+		return
+	}
+	_ = guard("Config.Logger", func() error {
+		g.log.ErrorContext(r.Context(), "signon: OnError panicked", "error_id", f.ID, "error", err)
+		return nil
+	})
+	if !seen.begun {
+		f.Kind, f.Status = "internal", http.StatusInternalServerError
+		Error(w, r, f)
+	}
+}
+
+// note logs what went well. A logger that panics does not turn it into a failure.
+func (g *Registry) note(ctx context.Context, msg string, args ...any) {
+	_ = guard("Config.Logger", func() error {
+		g.log.InfoContext(ctx, msg, args...)
+		return nil
+	})
+}
+
+// begunWriter knows whether an answer has begun.
+type begunWriter struct {
+	http.ResponseWriter
+	begun bool
+}
+
+func (w *begunWriter) WriteHeader(status int) {
+	w.begun = true
+	w.ResponseWriter.WriteHeader(status)
+}
+
+func (w *begunWriter) Write(b []byte) (int, error) {
+	w.begun = true
+	return w.ResponseWriter.Write(b)
+}
+
+// Unwrap is for [http.ResponseController].
+func (w *begunWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+// againError is an error of a login that knows where its user was going.
+type againError struct {
+	error
+	returnTo string
+}
+
+func (e *againError) Unwrap() error { return e.error }
+
+func startAgain(err error, returnTo string) error {
+	if err == nil || returnTo == "" {
+		return err
+	}
+	return &againError{err, returnTo}
+}
+
+// Message is a sentence for the user, in English: by the kind, and nothing of the
+// provider's.
+func (f *Failure) Message() string {
+	if text := explanations[f.Kind]; text != "" {
+		return text
+	}
+	return explanations["internal"]
 }
 
 // newFailure classifies an error. What no row of the table knows is our own or the

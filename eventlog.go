@@ -8,21 +8,26 @@ import (
 )
 
 // failureLog writes one record per failure, and, since anybody can make the
-// callback fail as often as they like, at most burst a second of those that the
-// browser's side causes; the next record says how many were left out.
+// callback fail as often as they like, and any login while a provider is down, at
+// most failureBurst a second of the browser's faults and as many of ours; the next
+// record says how many were left out.
 type failureLog struct {
 	*slog.Logger
 
 	mu         sync.Mutex
 	second     time.Time
-	written    int
-	suppressed int
+	written    [2]int // of the browser's faults, of ours
+	suppressed [2]int
 }
 
 const failureBurst = 50
 
 func (l *failureLog) failure(ctx context.Context, f *Failure) {
-	suppressed, ok := l.admit(f.Status < 500)
+	class := 0
+	if f.Status >= 500 {
+		class = 1
+	}
+	suppressed, ok := l.admit(class)
 	if !ok {
 		return
 	}
@@ -43,17 +48,17 @@ func (l *failureLog) failure(ctx context.Context, f *Failure) {
 	l.LogAttrs(ctx, level, "signon: request failed", attrs...)
 }
 
-func (l *failureLog) admit(limited bool) (suppressed int, ok bool) {
+func (l *failureLog) admit(class int) (suppressed int, ok bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if now := time.Now(); now.Sub(l.second) >= time.Second {
-		l.second, l.written = now, 0
+		l.second, l.written = now, [2]int{}
 	}
-	if limited && l.written >= failureBurst {
-		l.suppressed++
+	if l.written[class] >= failureBurst {
+		l.suppressed[class]++
 		return 0, false
 	}
-	l.written++
-	suppressed, l.suppressed = l.suppressed, 0
+	l.written[class]++
+	suppressed, l.suppressed[class] = l.suppressed[class], 0
 	return suppressed, true
 }

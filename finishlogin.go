@@ -30,8 +30,8 @@ const (
 type callback struct {
 	state, code, iss, err, description string
 
-	formPost bool // the provider posted it
-	kept     bool // by continueFormPost, in a cookie
+	formPost bool   // the provider posted it
+	kept     string // by continueFormPost, in a cookie: which one
 }
 
 // FinishLogin completes a login: it checks the provider's answer, exchanges the
@@ -51,6 +51,15 @@ func (c *Client) FinishLogin(w http.ResponseWriter, r *http.Request) (*Login, er
 	if err != nil {
 		return nil, err
 	}
+	login, err := c.completeLogin(w, r, cb, t)
+	if err != nil {
+		return nil, startAgain(err, t.returnTo)
+	}
+	return login, nil
+}
+
+// completeLogin is all that follows once the login in progress is known.
+func (c *Client) completeLogin(w http.ResponseWriter, r *http.Request, cb *callback, t *transaction) (*Login, error) {
 	if err := c.checkIssuer(r.Context(), cb.iss); err != nil {
 		return nil, err
 	}
@@ -61,9 +70,9 @@ func (c *Client) FinishLogin(w http.ResponseWriter, r *http.Request) (*Login, er
 	if err := c.claimState(r.Context(), cb.state, t); err != nil {
 		return nil, err
 	}
-	c.registry.transactions.remove(w, r, cb.state, cb.formPost)
-	if cb.kept {
-		c.registry.transactions.removeAnswer(w)
+	c.registry.transactions.remove(w, r, c.name, cb.state, cb.formPost)
+	if cb.kept != "" {
+		c.registry.transactions.removeAnswer(w, cb.kept)
 	}
 	if cb.err != "" {
 		return nil, &ProviderError{Provider: c.name, Code: clip(cb.err, 64), Description: clip(cb.description, 256)}
@@ -79,7 +88,10 @@ func (c *Client) FinishLogin(w http.ResponseWriter, r *http.Request) (*Login, er
 	if err := c.registry.decideOwner(r.Context(), login); err != nil {
 		return nil, err
 	}
-	return login, c.save(w, r, login)
+	if err := c.save(w, r, login); err != nil {
+		return nil, err
+	}
+	return login, nil
 }
 
 // 1: parse
@@ -98,7 +110,7 @@ func (c *Client) parseCallback(w http.ResponseWriter, r *http.Request) (*callbac
 	if err != nil {
 		return nil, fmt.Errorf("%w: the query does not parse", ErrRequest)
 	}
-	if kept, err := c.continued(r, params); kept != nil || err != nil {
+	if kept, err := c.continued(w, r, params); kept != nil || err != nil {
 		return kept, err
 	}
 	if r.Method == http.MethodPost {
@@ -170,7 +182,7 @@ func (c *Client) openTransaction(w http.ResponseWriter, r *http.Request, cb *cal
 		err = fmt.Errorf("%w: the provider's configuration has changed since the login began", ErrState)
 	}
 	if err != nil {
-		ts.remove(w, r, cb.state, cb.formPost)
+		ts.remove(w, r, c.name, cb.state, cb.formPost)
 		return nil, err
 	}
 	return t, nil
@@ -265,6 +277,12 @@ func (c *Client) exchange(ctx context.Context, code string, t *transaction) (*Lo
 		ID: newID(), Provider: c.name, registry: c.registry,
 		CreatedAt: now, LastSeen: now, ExpiresAt: now.Add(c.registry.cfg.Lifetime), token: token,
 	}
+	if _, said := extra["scope"]; !said && t.scope != "" {
+		extra["scope"] = t.scope // RFC 6749 section 5.1: what was asked for
+	}
+	if !alive(token) && token.RefreshToken == "" {
+		return nil, fmt.Errorf("provider %s: %w: the token had expired when it came, and cannot be refreshed", c.name, ErrProvider)
+	}
 	if c.openID {
 		err = c.verifyLogin(ctx, login, code, t)
 	} else {
@@ -355,8 +373,10 @@ func (g *Registry) decideOwner(ctx context.Context, login *Login) error {
 		return nil
 	}
 	var owner string
+	asked := *login // the application's own, to keep
+	asked.pending = true
 	err := guard("Config.OnLogin", func() (err error) {
-		owner, err = g.cfg.OnLogin(ctx, login)
+		owner, err = g.cfg.OnLogin(withLogin(ctx, &asked), &asked)
 		return err
 	})
 	if err != nil {
@@ -385,10 +405,12 @@ func (c *Client) save(w http.ResponseWriter, r *http.Request, login *Login) erro
 	}
 	c.outcomes.forget(login.Owner)
 	rec := g.recordOf(login, r)
-	err := storeFault("login store", g.logins.CreateLogin(ctx, rec))
-	if err == nil {
-		err = g.signIn(ctx, w, r, rec)
-	}
+	err := guard("a store", func() error { // one that panics must not leave half a login either
+		if err := g.logins.CreateLogin(ctx, rec); err != nil {
+			return storeFault("login store", err)
+		}
+		return g.signIn(w, r.WithContext(ctx), rec)
+	})
 	if err != nil {
 		_, undone := g.logins.EndLogins(ctx, sessionstore.Selector{ID: login.ID})
 		if login.Owner == login.ID {
@@ -400,7 +422,7 @@ func (c *Client) save(w http.ResponseWriter, r *http.Request, login *Login) erro
 		return err
 	}
 	login.record = rec
-	g.log.InfoContext(ctx, "signon: signed in", "provider", c.name, "owner", login.Owner)
+	g.note(ctx, "signon: signed in", "provider", c.name, "owner", login.Owner)
 	return nil
 }
 

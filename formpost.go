@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
+	"strings"
 	"time"
 )
 
@@ -19,11 +21,15 @@ const (
 	maxContinuationCookie = 3800 // browsers keep 4096 bytes of one
 )
 
-func (ts *transactions) continuationName() string {
+// answerParam tells the second half of a callback which answer it is about: tabs
+// that come back at once do not take each other's.
+const answerParam = "signon_answer"
+
+func (ts *transactions) answerPrefix() string {
 	if ts.secure {
-		return "__Host-signon-answer"
+		return "__Host-signon-answer-"
 	}
-	return "signon-answer"
+	return "signon-answer-"
 }
 
 // continueFormPost answers the POST of a form_post login with a redirect to its
@@ -43,40 +49,62 @@ func (c *Client) continueFormPost(w http.ResponseWriter, r *http.Request) (more 
 		return false, err
 	}
 	ts := c.registry.transactions
-	sealed := ts.ring.SealString([]byte(cb.encode(time.Now().Add(continuationLife))), c.continuationAAD())
-	if len(sealed) > maxContinuationCookie {
+	hash, stamp := loginHash(c.name, cb.state), newStamp()
+	id := string(hash[:])
+	name := ts.answerPrefix() + id
+	value := stamp + "." + ts.ring.SealString([]byte(cb.encode(time.Now().Add(continuationLife))), c.answerAAD(name, stamp))
+	if len(value) > maxContinuationCookie {
 		return false, nil // a code of kilobytes: better finish without the session than not at all
 	}
-	http.SetCookie(w, ts.cookie(ts.continuationName(), sealed, int(continuationLife/time.Second), false))
-	seeOther(w, c.p.RedirectURL)
+	ts.evict(w, r, len(name)+len(value), ts.name(c.name, cb.state, true))
+	http.SetCookie(w, ts.cookie(name, value, int(continuationLife/time.Second), false))
+	seeOther(w, withQuery(c.p.RedirectURL, answerParam+"="+id))
 	return true, nil
 }
 
-func (c *Client) continuationAAD() []byte { return []byte("answer\x00" + c.name) }
+func (c *Client) answerAAD(name, stamp string) []byte {
+	return []byte("answer\x00" + c.name + "\x00" + name + "\x00" + stamp)
+}
 
 func (cb *callback) encode(deadline time.Time) string {
 	return url.Values{
 		"state": {cb.state}, "code": {cb.code}, "iss": {cb.iss},
 		"error": {cb.err}, "error_description": {clip(cb.description, 256)},
-		"deadline": {fmt.Sprint(deadline.Unix())},
+		"deadline": {strconv.FormatInt(deadline.Unix(), 10)},
 	}.Encode()
 }
 
-func (ts *transactions) removeAnswer(w http.ResponseWriter) {
-	http.SetCookie(w, ts.cookie(ts.continuationName(), "", -1, false))
+func (ts *transactions) removeAnswer(w http.ResponseWriter, id string) {
+	http.SetCookie(w, ts.cookie(ts.answerPrefix()+id, "", -1, false))
 }
 
 // continued reads the answer that continueFormPost has kept, where the request is
 // that second half: a GET with no answer of its own. The cookie stays until the
 // state is claimed, so that a store that was down can be tried again.
-func (c *Client) continued(r *http.Request, query url.Values) (*callback, error) {
+func (c *Client) continued(w http.ResponseWriter, r *http.Request, query url.Values) (*callback, error) {
 	ts := c.registry.transactions
-	found := r.CookiesNamed(ts.continuationName())
+	id := query.Get(answerParam)
 	hasOwn := slices.ContainsFunc(responseParams, query.Has)
-	if c.p.ResponseMode != "form_post" || r.Method != http.MethodGet || hasOwn || len(found) != 1 {
+	if c.p.ResponseMode != "form_post" || r.Method != http.MethodGet || hasOwn || id == "" {
 		return nil, nil
 	}
-	plain, err := ts.ring.OpenString(found[0].Value, c.continuationAAD())
+	name := ts.answerPrefix() + id
+	found := r.CookiesNamed(name)
+	if len(found) != 1 {
+		return nil, fmt.Errorf("%w: %d cookies for this answer, expected one; it has been used, or has expired", ErrState, len(found))
+	}
+	cb, err := c.openAnswer(name, found[0].Value)
+	if err != nil {
+		ts.removeAnswer(w, id)
+		return nil, err
+	}
+	cb.formPost, cb.kept = true, id
+	return cb, nil
+}
+
+func (c *Client) openAnswer(name, value string) (*callback, error) {
+	stamp, sealed, _ := strings.Cut(value, ".")
+	plain, err := c.registry.transactions.ring.OpenString(sealed, c.answerAAD(name, stamp))
 	if err != nil {
 		return nil, fmt.Errorf("%w: the kept answer does not open", ErrState)
 	}
@@ -84,12 +112,11 @@ func (c *Client) continued(r *http.Request, query url.Values) (*callback, error)
 	if err != nil {
 		return nil, fmt.Errorf("%w: the kept answer does not parse", ErrState)
 	}
-	if kept.Get("deadline") < fmt.Sprint(time.Now().Unix()) { // both have ten digits until 2286
+	if deadline, err := strconv.ParseInt(kept.Get("deadline"), 10, 64); err != nil || time.Now().Unix() >= deadline {
 		return nil, fmt.Errorf("%w: the kept answer has expired", ErrState)
 	}
 	return &callback{
 		state: kept.Get("state"), code: kept.Get("code"), iss: kept.Get("iss"),
 		err: kept.Get("error"), description: kept.Get("error_description"),
-		formPost: true, kept: true,
 	}, nil
 }

@@ -1,6 +1,7 @@
 package signon
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"html"
@@ -111,19 +112,32 @@ func (g *Registry) startLogout(w http.ResponseWriter, r *http.Request) error {
 	if err := g.crossOrigin.Check(r); err != nil {
 		return fmt.Errorf("%w: %w", ErrCrossOrigin, err)
 	}
-	s, err := g.loadSession(r)
+	// Whoever clicks and goes away is signed out all the same.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), saveTimeout)
+	defer cancel()
+	g.transactions.removeAll(w, r)
+	sessions, err := g.allSessions(r.WithContext(ctx))
 	if err != nil {
+		g.clearSession(w)
 		return err
 	}
 	var failed error
-	for _, n := range parseNamed(g.named(s)) {
-		failed = errors.Join(failed, g.endLogins(r.Context(), sessionstore.Selector{ID: n.id}))
+	for _, s := range sessions {
+		for _, n := range parseNamed(g.named(s)) {
+			failed = errors.Join(failed, g.endLogins(ctx, sessionstore.Selector{ID: n.id}))
+		}
+		failed = errors.Join(failed, storeFault("session store", g.sessions.Destroy(s.ctx)))
 	}
-	g.transactions.removeAll(w, r)
-	if err := errors.Join(failed, g.destroySession(w, s)); err != nil {
-		return err
+	if sessions[0].own || failed != nil {
+		g.clearSession(w)
 	}
-	g.log.InfoContext(r.Context(), "signon: signed out")
+	if len(sessions) > 1 {
+		g.clearTossed(w)
+	}
+	if failed != nil {
+		return failed
+	}
+	g.note(ctx, "signon: signed out")
 	seeOther(w, g.origin.url+g.cfg.Home)
 	return nil
 }

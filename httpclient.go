@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"path"
@@ -36,8 +37,10 @@ import (
 // not limited. It may be used by many goroutines, for as long as the owner of ctx
 // is meant, also after ctx has ended.
 func (c *Client) HTTPClient(ctx context.Context) *http.Client {
-	owner, err := c.owner(ctx)
-	t := &apiTransport{c: c, owner: owner, err: err}
+	t := &apiTransport{c: c, inProgress: c.inProgress(ctx)}
+	if t.inProgress == nil {
+		t.owner, t.err = c.owner(ctx)
+	}
 	return &http.Client{Transport: t, CheckRedirect: t.checkRedirect}
 }
 
@@ -53,8 +56,10 @@ func parseAPIBase(raw string) (*apiBase, error) {
 		return nil, fmt.Errorf("APIBaseURL has a query; put fixed parameters into Hooks.APIRequest")
 	}
 	if !strings.HasSuffix(u.Path, "/") {
-		u.Path += "/"
-		u.RawPath = ""
+		u = u.JoinPath("/")
+	}
+	if clean := cleanPath(u.Path); clean != u.Path {
+		return nil, fmt.Errorf("APIBaseURL has the path %q; expected a clean one such as %q", clip(u.Path, 200), clip(clean, 200))
 	}
 	return &apiBase{url: u}, nil
 }
@@ -66,15 +71,29 @@ func (b *apiBase) resolve(ref *url.URL) (*url.URL, error) {
 	switch {
 	case ref.Opaque != "" || u.User != nil || u.Scheme != b.url.Scheme || !strings.EqualFold(hostPort(u), hostPort(b.url)):
 		return nil, fmt.Errorf("signon: a request to %s://%s, but the token is for %s only: %w", u.Scheme, u.Host, b.url, ErrAPIURL)
-	case strings.Contains(u.Path, `\`) || !strings.HasPrefix(cleanPath(u.Path), b.url.Path):
+	case !b.holds(u):
 		return nil, fmt.Errorf("signon: a request to path %q, but the token is for those below %s only; a relative URL has no slash in front: %w", clip(u.Path, 200), b.url, ErrAPIURL)
 	}
 	u.Fragment = ""
 	return u, nil
 }
 
-// cleanPath resolves dot segments in the decoded path, as some servers do, and
-// keeps a slash at the end.
+// holds reports whether a path is below the base however a server reads it: as it
+// is written or decoded. Its dot segments have been resolved; those that are left
+// are encoded, and only some servers resolve them: none is sent.
+func (b *apiBase) holds(u *url.URL) bool {
+	if !strings.HasPrefix(u.EscapedPath(), b.url.EscapedPath()) || !strings.HasPrefix(u.Path, b.url.Path) || strings.Contains(u.Path, `\`) {
+		return false
+	}
+	for segment := range strings.SplitSeq(u.Path, "/") {
+		if name, _, _ := strings.Cut(segment, ";"); name == ".." {
+			return false
+		}
+	}
+	return true
+}
+
+// cleanPath is path.Clean, and keeps a slash at the end.
 func cleanPath(p string) string {
 	clean := path.Clean(p)
 	if strings.HasSuffix(p, "/") && clean != "/" {
@@ -96,6 +115,8 @@ type apiTransport struct {
 	c     *Client
 	owner string
 	err   error // there is no owner
+
+	inProgress *oauth2.Token // of a login that OnLogin is deciding on, in no store yet
 }
 
 // checkRedirect follows a redirect within the API and hands any other to the
@@ -117,18 +138,18 @@ func (t *apiTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 		closeBody(req)
 		return nil, err
 	}
-	token, err := t.c.tokenOf(req.Context(), t.owner)
+	token, err := t.token(req.Context())
 	if err != nil {
 		closeBody(req)
 		return nil, err
 	}
 	resp, err := t.send(req, target, token)
-	if err != nil || resp.StatusCode != http.StatusUnauthorized || !replayable(req) {
+	if err != nil || resp.StatusCode != http.StatusUnauthorized || !replayable(req) || t.inProgress != nil {
 		return resp, err
 	}
 	key := tokenstore.Key{Provider: t.c.name, Owner: t.owner}
 	renewed, err := t.c.refresh(req.Context(), key, token, true)
-	if err != nil || sameToken(renewed, token) {
+	if err != nil || tokenstore.Same(renewed, token) {
 		return resp, nil // the API's own answer says more than our failure to better it
 	}
 	again, err := rewind(req)
@@ -137,6 +158,13 @@ func (t *apiTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	discard(resp)
 	return t.send(again, target, renewed)
+}
+
+func (t *apiTransport) token(ctx context.Context) (*oauth2.Token, error) {
+	if t.inProgress != nil {
+		return t.inProgress, nil
+	}
+	return t.c.tokenOf(ctx, t.owner)
 }
 
 func (t *apiTransport) resolve(req *http.Request) (*url.URL, error) {
@@ -157,50 +185,98 @@ func (t *apiTransport) send(req *http.Request, target *url.URL, token *oauth2.To
 		closeBody(req)
 		return nil, err
 	}
-	if err := t.hookRequest(ctx, out); err != nil {
+	out, err := t.hookRequest(ctx, out)
+	if err != nil {
 		closeBody(req)
 		return nil, err
 	}
 	resp, err := t.c.apiVia.RoundTrip(out)
 	if err != nil {
-		return nil, err
+		return nil, t.c.apiFault(ctx, err)
 	}
 	resp.Request = req // what the caller sent: without the token, relative as it was
-	if hook := t.c.p.Hooks.APIResponse; hook != nil {
-		if err := oauth.Hook(ctx, "APIResponse", hook, resp); err != nil {
-			discard(resp)
-			return nil, providerFault(t.c.name, err)
+	if to := resp.Header.Get("Location"); to != "" {
+		// http.Client would resolve it against the URL that the caller wrote.
+		if u, err := target.Parse(to); err == nil {
+			resp.Header.Set("Location", u.String())
 		}
 	}
-	return resp, nil
+	return t.hookResponse(ctx, resp)
+}
+
+// hookResponse gives the hook a response of its own, since one that is late may
+// still be at it.
+func (t *apiTransport) hookResponse(ctx context.Context, resp *http.Response) (*http.Response, error) {
+	hook := t.c.p.Hooks.APIResponse
+	if hook == nil {
+		return resp, nil
+	}
+	given := *resp
+	given.Header = resp.Header.Clone()
+	if err := oauth.Hook(ctx, "APIResponse", hook, &given); err != nil {
+		_ = resp.Body.Close()
+		return nil, providerFault(t.c.name, err)
+	}
+	own := given
+	own.Header = given.Header.Clone()
+	if own.Header == nil {
+		own.Header = http.Header{}
+	}
+	if own.Body == nil {
+		own.Body = http.NoBody
+	}
+	return &own, nil
+}
+
+// apiFault says of an API that cannot be reached that the fault is there.
+func (c *Client) apiFault(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return err // the caller has left
+	}
+	kind := ErrProvider
+	if timeout, ok := errors.AsType[net.Error](err); ok && timeout.Timeout() {
+		kind = ErrProviderTimeout
+	}
+	return fmt.Errorf("signon: the API of %s: %w: %w", c.name, kind, err)
 }
 
 // hookRequest lets the hook bend the request, but not where it goes.
-func (t *apiTransport) hookRequest(ctx context.Context, out *http.Request) error {
+func (t *apiTransport) hookRequest(ctx context.Context, given *http.Request) (*http.Request, error) {
 	hook := t.c.p.Hooks.APIRequest
 	if hook == nil {
-		return nil
+		return given, nil
 	}
-	if err := oauth.Hook(ctx, "APIRequest", hook, out); err != nil {
-		return providerFault(t.c.name, err)
+	if err := oauth.Hook(ctx, "APIRequest", hook, given); err != nil {
+		return nil, providerFault(t.c.name, err)
 	}
-	if out.URL == nil || out.Host != "" && !strings.EqualFold(out.Host, out.URL.Host) {
-		return fmt.Errorf("signon: hook APIRequest changed the host: %w", ErrAPIURL)
+	if given.URL == nil || given.Host != "" && !strings.EqualFold(given.Host, given.URL.Host) {
+		return nil, fmt.Errorf("signon: hook APIRequest changed the host: %w", ErrAPIURL)
 	}
-	target, err := t.c.api.resolve(out.URL)
+	target, err := t.c.api.resolve(given.URL)
 	if err != nil {
-		return err
+		return nil, err
 	}
+	out := given.Clone(ctx) // the hook may have kept its own
 	out.URL = target
-	return nil
+	return out, nil
 }
 
 // place puts the token where the API wants it (RFC 6750 section 2), and only there.
 func (t *apiTransport) place(out *http.Request, token *oauth2.Token) error {
-	out.Header.Del("Authorization")
+	if out.Header == nil {
+		out.Header = http.Header{}
+	}
+	for name := range out.Header {
+		if strings.EqualFold(name, "Authorization") {
+			delete(out.Header, name)
+		}
+	}
 	switch t.c.p.TokenPlacement {
 	case TokenInQuery:
-		q := out.URL.Query()
+		q, err := url.ParseQuery(out.URL.RawQuery)
+		if err != nil {
+			return fmt.Errorf("signon: the query of an API request does not parse: %w", ErrRequest)
+		}
 		q.Set("access_token", token.AccessToken)
 		u := *out.URL
 		u.RawQuery = q.Encode()

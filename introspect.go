@@ -12,6 +12,7 @@ import (
 
 	"github.com/seed1a301047/signon/internal/oauth"
 	"github.com/seed1a301047/signon/internal/oidc"
+	"github.com/seed1a301047/signon/internal/outbound"
 )
 
 // An Introspection is what the authorization server says about a token (RFC 7662
@@ -58,8 +59,9 @@ func (c *Client) Introspect(ctx context.Context, token *oauth2.Token) (*Introspe
 		Subject  string `json:"sub"`
 		Expiry   int64  `json:"exp"`
 	}
-	if err := oidc.DecodeClaims(resp.Body, &said); err != nil || said.Active == nil {
-		return nil, fmt.Errorf("provider %s: %w: introspection without a boolean active (RFC 7662 section 2.2)", c.name, ErrProvider)
+	isJSON := outbound.MediaType(resp.Header) == "application/json"
+	if err := oidc.DecodeClaims(resp.Body, &said); err != nil || said.Active == nil || !isJSON {
+		return nil, fmt.Errorf("provider %s: %w: introspection that is no JSON object with a boolean active (RFC 7662 section 2.2)", c.name, ErrProvider)
 	}
 	if !*said.Active {
 		return &Introspection{body: []byte(`{"active":false}`)}, nil

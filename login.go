@@ -36,6 +36,7 @@ type Login struct {
 	ReturnTo string
 
 	token    *oauth2.Token
+	pending  bool   // the token is not in the store yet
 	payload  []byte // of the ID token, else the userinfo, where this login has just been verified
 	userinfo []byte
 	rawID    string
@@ -44,12 +45,12 @@ type Login struct {
 }
 
 // Format writes no token and no claim, whatever the verb.
-func (l *Login) Format(f fmt.State, _ rune) {
+func (l Login) Format(f fmt.State, _ rune) {
 	_, _ = io.WriteString(f, "signon.Login("+l.Provider+")")
 }
 
 // LogValue shows no token and no claim.
-func (l *Login) LogValue() slog.Value {
+func (l Login) LogValue() slog.Value {
 	return slog.GroupValue(slog.String("provider", l.Provider), slog.String("owner", l.Owner))
 }
 
@@ -211,6 +212,15 @@ func loginAt(ctx context.Context, provider string) *Login {
 		return nil
 	}
 	return s.login
+}
+
+// inProgress is the token of a login that OnLogin is deciding on: it is in no store
+// yet.
+func (c *Client) inProgress(ctx context.Context) *oauth2.Token {
+	if s, _ := ctx.Value(signedInKey{}).(*signedIn); s != nil && s.login.pending && s.login.Provider == c.name {
+		return s.login.Token()
+	}
+	return nil
 }
 
 // owner is whose token a call in this context uses.

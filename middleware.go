@@ -15,7 +15,7 @@ import (
 // RequireToken lets a request through if its user holds a token of this provider
 // that is valid now, refreshed if need be. In next, [Client.Token] and
 // [Client.HTTPClient] work with the request's context, and [LoginFrom] says who it
-// is.
+// is, except with Config.Owner, which does.
 //
 // Without one, a browser that navigates is sent to the login and comes back;
 // anything else gets 401 with a WWW-Authenticate. A store or a provider that does
@@ -32,7 +32,11 @@ func (c *Client) RequireToken(next http.Handler) http.Handler { return c.Require
 // 5.1).
 func (c *Client) RequireScopes(next http.Handler, scopes ...string) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		ctx, err := c.authenticate(r, scopes)
+		var ctx context.Context
+		err := guard("RequireToken", func() (err error) {
+			ctx, err = c.authenticate(r, scopes)
+			return err
+		})
 		if err != nil {
 			c.registry.turnAway(w, r, c, c.loginURL, err)
 			return
@@ -73,11 +77,17 @@ func (c *Client) identifyRequest(r *http.Request) (ctx context.Context, owner st
 	return withLogin(r.Context(), login), login.Owner, nil
 }
 
-func (c *Client) checkScopes(token *oauth2.Token, scopes []string) error {
-	granted := c.p.Scopes
+// Scopes are the scopes of a token: those that the provider says it granted, or,
+// where it does not say, those that were asked for (RFC 6749 section 5.1).
+func (c *Client) Scopes(token *oauth2.Token) []string {
 	if said, ok := token.Extra("scope").(string); ok {
-		granted = strings.Fields(said)
+		return strings.Fields(said)
 	}
+	return slices.Clone(c.p.Scopes)
+}
+
+func (c *Client) checkScopes(token *oauth2.Token, scopes []string) error {
+	granted := c.Scopes(token)
 	for _, scope := range scopes {
 		if !slices.Contains(granted, scope) {
 			return fmt.Errorf("signon: %s: the token lacks %q: %w", c.name, scope, ErrScope)
@@ -87,24 +97,81 @@ func (c *Client) checkScopes(token *oauth2.Token, scopes []string) error {
 }
 
 // RequireLogin lets a request through if somebody is signed in, at whichever
-// provider; [LoginFrom] says who. Otherwise it answers as [Client.RequireToken]
-// does.
+// provider; [LoginFrom] says who. With Config.Owner, it is that function which says
+// so, and LoginFrom has a login only if that user connected a provider in this
+// session. Otherwise it answers as [Client.RequireToken] does.
 func (g *Registry) RequireLogin(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		login, err := g.current(r, "")
+		ctx := r.Context()
+		err := guard("RequireLogin", func() (err error) {
+			ctx, err = g.identify(r)
+			return err
+		})
 		if err != nil {
 			g.turnAway(w, r, nil, g.cfg.LoginURL, err)
 			return
 		}
 		private(w.Header())
-		next.ServeHTTP(w, r.WithContext(withLogin(r.Context(), login)))
+		next.ServeHTTP(w, r.WithContext(ctx))
 	})
+}
+
+// identify is the check of RequireLogin.
+func (g *Registry) identify(r *http.Request) (context.Context, error) {
+	ctx := r.Context()
+	if g.cfg.Owner != nil {
+		owner, err := g.ownerOf(r)
+		if err != nil {
+			return nil, err
+		}
+		ctx = WithOwner(ctx, owner)
+	}
+	login, err := g.Login(r)
+	if g.cfg.Owner != nil && errors.Is(err, ErrNoLogin) {
+		return ctx, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return withLogin(ctx, login), nil
+}
+
+// Login is who is signed in, for a page that anybody may see: "Hello Alice" or "Sign
+// in". An error wraps [ErrNoLogin] where nobody is, and [ErrUnavailable] where a
+// store does not answer. What the page shows of it is private: mark it so.
+//
+// With Config.Owner, a login that another user has left in the session is nobody's.
+func (g *Registry) Login(r *http.Request) (*Login, error) {
+	login, err := g.current(r, "")
+	if err != nil || g.cfg.Owner == nil {
+		return login, err
+	}
+	owner, err := g.ownerOf(r)
+	if err == nil && owner != login.Owner {
+		err = fmt.Errorf("signon: the session's login is of another user: %w", ErrNoLogin)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return login, nil
+}
+
+// Fail answers a request whose work with the provider has failed, such as a call of
+// [Client.Token] or HTTPClient: with the one exit that Signon's own handlers have.
+// Where signing in again helps, a navigation is sent to the login; anything else
+// gets one log record and Config.OnError.
+func (c *Client) Fail(w http.ResponseWriter, r *http.Request, err error) {
+	c.registry.turnAway(w, r, c, c.loginURL, err)
 }
 
 // turnAway answers a request that is not let through: a navigation goes to the
 // login where that helps, and comes back if a redirect can repeat it.
 func (g *Registry) turnAway(w http.ResponseWriter, r *http.Request, c *Client, loginURL string, err error) {
 	secureHeaders(w.Header())
+	if errors.Is(err, errTwoSessions) {
+		g.clearSession(w)
+		g.clearTossed(w)
+	}
 	signInHelps := errors.Is(err, ErrNoLogin) || errors.Is(err, ErrNoToken)
 	if !signInHelps || !isNavigation(r) {
 		g.fail(w, r, c, err)

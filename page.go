@@ -5,6 +5,7 @@ import (
 	"html"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 )
 
@@ -18,6 +19,18 @@ import (
 func Error(w http.ResponseWriter, r *http.Request, err error) {
 	f := newFailure(err)
 	h := w.Header()
+	f.setHeader(h)
+	if wantsHTML(r) {
+		writePage(w, f.Status, failurePage(f))
+		return
+	}
+	h.Set("Content-Type", "application/json")
+	w.WriteHeader(f.Status)
+	_ = json.NewEncoder(w).Encode(map[string]string{"error": f.Kind, "error_id": f.ID})
+}
+
+// setHeader sets what belongs to the status, whoever writes the page.
+func (f *Failure) setHeader(h http.Header) {
 	secureHeaders(h)
 	switch f.Status {
 	case http.StatusUnauthorized:
@@ -31,13 +44,6 @@ func Error(w http.ResponseWriter, r *http.Request, err error) {
 	case http.StatusMethodNotAllowed:
 		h.Set("Allow", f.Allow)
 	}
-	if wantsHTML(r) {
-		writePage(w, f.Status, failurePage(f))
-		return
-	}
-	h.Set("Content-Type", "application/json")
-	w.WriteHeader(f.Status)
-	_ = json.NewEncoder(w).Encode(map[string]string{"error": f.Kind, "error_id": f.ID})
 }
 
 // wantsHTML reports whether a page is welcome: a browser's navigation says
@@ -62,11 +68,7 @@ var explanations = map[string]string{
 
 func failurePage(f *Failure) string {
 	var b strings.Builder
-	text := explanations[f.Kind]
-	if text == "" {
-		text = explanations["internal"]
-	}
-	b.WriteString("<h1>" + html.EscapeString(text) + "</h1>\n")
+	b.WriteString("<h1>" + html.EscapeString(f.Message()) + "</h1>\n")
 	if f.StartURL != "" && f.Status != http.StatusMethodNotAllowed {
 		writeStart(&b, f)
 	}
@@ -118,12 +120,16 @@ const pageFoot = `</main>
 `
 
 // secureHeaders go on every answer of a sign-in handler: it is nobody's to cache,
-// to frame, to sniff, and its URL nobody's to learn by Referer.
+// to frame, to sniff, and its URL nobody's to learn by Referer. A policy that the
+// application has set for its own pages stays, and is joined by ours, since a
+// browser keeps to all of them: OnError may show a page of the application.
 func secureHeaders(h http.Header) {
 	h["Cache-Control"] = noStore
 	h["Referrer-Policy"] = noReferrer
 	h["X-Content-Type-Options"] = noSniff
-	h["Content-Security-Policy"] = noFrame
+	if policies := h["Content-Security-Policy"]; !slices.Contains(policies, noFrame[0]) {
+		h["Content-Security-Policy"] = append(policies, noFrame...)
+	}
 }
 
 // Shared by all answers; a later Set or Add makes a slice of its own, since these
@@ -132,5 +138,5 @@ var (
 	noStore    = []string{"no-store"}
 	noReferrer = []string{"no-referrer"}
 	noSniff    = []string{"nosniff"}
-	noFrame    = []string{"default-src 'none'; frame-ancestors 'none'"}
+	noFrame    = []string{"frame-ancestors 'none'"}
 )

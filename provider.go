@@ -59,7 +59,6 @@ type Provider struct {
 
 	// The other endpoints, given by hand; each wins over the discovered one.
 	UserInfoURL      string `json:"userinfo_url,omitzero"`
-	EndSessionURL    string `json:"end_session_url,omitzero"`
 	RevocationURL    string `json:"revocation_url,omitzero"`
 	IntrospectionURL string `json:"introspection_url,omitzero"`
 	JWKSURL          string `json:"jwks_url,omitzero"`
@@ -104,7 +103,9 @@ type Provider struct {
 	SigningAlgs []string `json:"signing_algs,omitzero"`
 
 	// ResponseMode is how the authorization response comes back: "" for the query
-	// or "form_post", where the browser posts it.
+	// or "form_post", where the browser posts it, from the provider's site: an
+	// application behind [http.CrossOriginProtection] has to let
+	// "POST /auth/callback/{provider}" through.
 	ResponseMode string `json:"response_mode,omitzero"`
 
 	// MaxAge is how long ago the user may have authenticated at the provider,
@@ -145,14 +146,14 @@ type Provider struct {
 	// connected to.
 	AllowPrivateNetwork bool `json:"allow_private_network,omitzero"`
 
+	// EndpointHosts lists the hosts, with the port where there is one, that the
+	// discovered endpoints may be on. If nil, any: OpenID Connect lets them be
+	// elsewhere than the issuer, and the log says so.
+	EndpointHosts []string `json:"endpoint_hosts,omitzero"`
+
 	// LoginURL is where [Client.RequireToken] sends a browser. If empty, Mount +
 	// "/login/" + Name.
 	LoginURL string `json:"login_url,omitzero"`
-
-	// PostLogoutRedirectURL is where the provider sends the browser after a
-	// logout; registered with it. If empty, BaseURL + Mount + "/logged-out/" +
-	// Name.
-	PostLogoutRedirectURL string `json:"post_logout_redirect_url,omitzero"`
 
 	// Hooks bend what the provider bends; see package hooks.
 	Hooks hooks.Hooks `json:"-"`

@@ -26,6 +26,9 @@ type providerJSON struct {
 	MaxAge     int64  `json:"max_age,omitzero"`
 }
 
+// maxMaxAge is a century of seconds, which a time.Duration holds.
+const maxMaxAge = 100 * 366 * 24 * 3600
+
 // UnmarshalJSON reads a provider from a JSON object, such as
 //
 //	{"name": "corp", "issuer": "https://login.example.com", "client_id": "app",
@@ -39,8 +42,14 @@ func (p *Provider) UnmarshalJSON(data []byte) error {
 	if err := json.Unmarshal(bytes.TrimSpace(data), &read, json.RejectUnknownMembers(true)); err != nil {
 		return fmt.Errorf("signon: provider from JSON: %w", err)
 	}
+	if read.plainProvider == nil {
+		return fmt.Errorf("signon: provider from JSON: it is null, expected an object")
+	}
 	loaded := Provider(*read.plainProvider)
 	loaded.Endpoint = oauth2.Endpoint{AuthURL: read.AuthURL, TokenURL: read.TokenURL}
+	if read.MaxAge < 0 || read.MaxAge > maxMaxAge {
+		return fmt.Errorf("signon: provider from JSON: max_age is %d; expected seconds, 0 to %d", read.MaxAge, maxMaxAge)
+	}
 	loaded.MaxAge = time.Duration(read.MaxAge) * time.Second
 	if read.ClientAuth != "" {
 		method, err := clientauth.ByName(read.ClientAuth)

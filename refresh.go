@@ -9,9 +9,7 @@ import (
 	"time"
 
 	"golang.org/x/oauth2"
-	"golang.org/x/sync/singleflight"
 
-	"github.com/seed1a301047/signon/internal/bounded"
 	"github.com/seed1a301047/signon/internal/oauth"
 	"github.com/seed1a301047/signon/internal/oidc"
 	"github.com/seed1a301047/signon/internal/outbound"
@@ -19,16 +17,8 @@ import (
 	"github.com/seed1a301047/signon/tokenstore"
 )
 
-const (
-	// flightTimeout bounds a refresh with all its store calls and its one retry.
-	flightTimeout = 30 * time.Second
-
-	// refreshPause is how long a refresh that failed is not tried again, and how
-	// long a token that has just come is not given up for an API's 401.
-	refreshPause = 5 * time.Second
-
-	maxOutcomes = 10_000
-)
+// flightTimeout bounds a refresh with all its store calls and its one retry.
+const flightTimeout = 30 * time.Second
 
 // refresh replaces a token that is about to expire, or, if forced, that an API has
 // refused. However many ask for one owner, one flight answers all of them; it works
@@ -36,79 +26,123 @@ const (
 // token is the caller's own.
 func (c *Client) refresh(ctx context.Context, key tokenstore.Key, seen *oauth2.Token, forced bool) (*oauth2.Token, error) {
 	for {
-		result, err := c.joinFlight(ctx, key, seen, forced)
+		got, shared, err := c.joinFlight(ctx, key, seen, forced)
+		if err != nil && got.kept != nil && alive(got.kept) && !(forced && tokenstore.Same(got.kept, seen)) {
+			got.token, err = got.kept, nil // it failed, and this caller can do without for now
+		}
 		if err != nil {
 			return nil, err
 		}
-		token := *result.Val.(*oauth2.Token)
+		token := *got.token
 		// The flight may have been that of somebody whom the token that we saw
 		// refused still pleased: then ours is yet to come.
-		if forced && result.Shared && sameToken(&token, seen) && !c.outcomes.justCame(key.Owner, &token) {
+		if forced && shared && tokenstore.Same(&token, seen) && !c.outcomes.justCame(key.Owner, &token) {
 			continue
 		}
 		return &token, nil
 	}
 }
 
-func (c *Client) joinFlight(ctx context.Context, key tokenstore.Key, seen *oauth2.Token, forced bool) (singleflight.Result, error) {
+// A flown is what a flight brought: a token, or, beside an error that may pass, the
+// one that is still there.
+type flown struct{ token, kept *oauth2.Token }
+
+func (c *Client) joinFlight(ctx context.Context, key tokenstore.Key, seen *oauth2.Token, forced bool) (got flown, shared bool, err error) {
 	flight := c.flights.DoChan(key.Owner, func() (any, error) {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), flightTimeout)
 		defer cancel()
-		var token *oauth2.Token
-		err := guard("a refresh", func() (err error) {
-			token, err = c.refreshOnce(ctx, key, seen, forced)
+		var got flown
+		err := contain("a refresh", func() (err error) {
+			got, err = c.refreshOnce(ctx, key, seen, forced)
 			return err
 		})
-		return token, err
+		return got, err
 	})
+	late := time.NewTimer(flightTimeout + time.Second)
+	defer late.Stop()
 	select {
-	case <-ctx.Done():
-		return singleflight.Result{}, ctx.Err()
 	case result := <-flight:
-		return result, result.Err
+		got, _ = result.Val.(flown)
+		return got, result.Shared, result.Err
+	case <-late.C:
+		return got, false, fmt.Errorf("signon: %s: a refresh did not end within %v, perhaps because a store ignores its context: %w", c.name, flightTimeout, ErrUnavailable)
+	case <-ctx.Done():
+		return got, false, callerLeft(ctx)
 	}
+}
+
+// callerLeft is why a caller does not wait any longer.
+func callerLeft(ctx context.Context) error {
+	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		return fmt.Errorf("signon: the caller's time was over before a refresh was: %w: %w", ErrProviderTimeout, ctx.Err())
+	}
+	return ctx.Err()
+}
+
+// contain is guard where there is no server to recover what guard lets pass.
+func contain(what string, fn func() error) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("signon: %s was aborted: %w", what, ErrInternal)
+		}
+	}()
+	return guard(what, fn)
 }
 
 // refreshOnce is one flight. It reads the store again first: whoever arrives late
 // finds the work done there, since the flight's key is free again by then.
-func (c *Client) refreshOnce(ctx context.Context, key tokenstore.Key, seen *oauth2.Token, forced bool) (*oauth2.Token, error) {
+func (c *Client) refreshOnce(ctx context.Context, key tokenstore.Key, seen *oauth2.Token, forced bool) (flown, error) {
 	found, err := c.fetch(ctx, key)
 	if err != nil {
-		return nil, err
+		return flown{}, err
 	}
 	stored, current, err := c.settle(ctx, key, found)
 	if err != nil {
-		return nil, err
+		return flown{}, err
 	}
-	refused := forced && sameToken(current, seen) && !c.outcomes.justCame(key.Owner, current)
-	if fresh(current) && !refused {
-		return current, nil
+	justCame := c.outcomes.justCame(key.Owner, current)
+	refused := forced && tokenstore.Same(current, seen) && !justCame
+	// One that has just come is not given up at once, even if a store that does not
+	// keep ExpiresIn makes a short life look like an end.
+	if !refused && (fresh(current) || justCame && alive(current)) {
+		return flown{token: current}, nil
 	}
-	usable := func(err error) (*oauth2.Token, error) {
-		if alive(current) && !refused {
-			return current, nil
-		}
-		return nil, err
-	}
+	kept := flown{kept: current}
 	if current.RefreshToken == "" || c.updater == nil {
-		return usable(fmt.Errorf("signon: %s: the token has expired and cannot be refreshed: %w", c.name, ErrNoToken))
+		return kept, fmt.Errorf("signon: %s: the token has expired and cannot be refreshed: %w", c.name, ErrNoToken)
 	}
 	if failed := c.outcomes.recentFailure(key.Owner, current); failed != nil {
-		return usable(failed)
+		return kept, failed
 	}
 	next, err := c.askProvider(ctx, key, current)
-	if err == nil {
-		return c.keep(ctx, key, stored, next)
+	switch {
+	case err == nil:
+		next, err = c.keep(ctx, key, stored, next)
+		return flown{token: next}, err
+	case isInvalidGrant(err):
+		next, err = c.refreshRefused(ctx, key, stored, err)
+		return flown{token: next}, err
+	case errors.Is(err, oidc.ErrSubjectChanged):
+		next, err = c.compromised(ctx, key, stored, err)
+		return flown{token: next}, err
 	}
-	if isInvalidGrant(err) {
-		return c.refreshRefused(ctx, key, stored, err)
-	}
-	if errors.Is(err, oidc.ErrSubjectChanged) {
-		return nil, c.compromised(ctx, key, stored, err)
-	}
+	err = c.outage(err)
 	c.outcomes.put(key.Owner, current, err)
 	c.registry.log.WarnContext(ctx, "signon: a refresh failed; the token is kept", "provider", c.name, "error", err)
-	return usable(err)
+	return kept, err
+}
+
+// outage tells a provider that is out, in whatever way, from one that answers
+// nonsense: to a refresh, the remedy is to come back later.
+func (c *Client) outage(err error) error {
+	out := errors.Is(err, outbound.ErrTimeout) || errors.Is(err, outbound.ErrUnreachable) || errors.Is(err, context.DeadlineExceeded)
+	if se, ok := errors.AsType[*outbound.StatusError](err); ok {
+		out = se.Status >= 500 || retryable(se.Status)
+	}
+	if !out {
+		return err
+	}
+	return fmt.Errorf("signon: %s: no refresh for now: %w: %w", c.name, ErrUnavailable, err)
 }
 
 // askProvider sends the refresh token. An answer that was lost on the way may have
@@ -119,6 +153,12 @@ func (c *Client) askProvider(ctx context.Context, key tokenstore.Key, old *oauth
 	md, err := c.source.Metadata(ctx)
 	if err != nil {
 		return nil, providerFault(c.name, err)
+	}
+	// Before the request: once the old token is spent, nothing may fail that would
+	// cost the new one.
+	original, err := c.originalIDToken(ctx, key.Owner)
+	if err != nil {
+		return nil, err
 	}
 	params := url.Values{"grant_type": {"refresh_token"}, "refresh_token": {old.RefreshToken}}
 	next, extra, err := c.oauth.Exchange(ctx, oauth.Refresh, md.TokenEndpoint, params)
@@ -134,28 +174,23 @@ func (c *Client) askProvider(ctx context.Context, key tokenstore.Key, old *oauth
 	if _, ok := extra["scope"]; !ok && old.Extra("scope") != nil {
 		extra["scope"] = old.Extra("scope") // section 5.1: unchanged if it is not said
 	}
-	return next, c.checkRefreshedIDToken(ctx, key, next, extra)
+	return next, c.checkRefreshedIDToken(ctx, original, next, extra)
 }
 
 // checkRefreshedIDToken drops an ID token that does not verify, or that there is
 // nothing to compare with. One for another subject means that the tokens are
 // somebody else's (OpenID Connect Core section 12.2).
-func (c *Client) checkRefreshedIDToken(ctx context.Context, key tokenstore.Key, next *oauth2.Token, extra map[string]any) error {
+func (c *Client) checkRefreshedIDToken(ctx context.Context, original *oidc.IDToken, next *oauth2.Token, extra map[string]any) error {
 	raw, _ := extra["id_token"].(string)
 	delete(extra, "id_token")
-	if raw == "" || !c.openID {
+	if raw == "" || original == nil {
 		return nil
 	}
-	original, err := c.originalIDToken(ctx, key.Owner)
-	if err != nil || original == nil {
-		return err
-	}
 	expect, err := c.expect(ctx)
-	if err != nil {
-		return err
+	if err == nil {
+		expect.AccessToken = next.AccessToken
+		_, err = oidc.VerifyRefreshed(ctx, raw, c.source, expect, original)
 	}
-	expect.AccessToken = next.AccessToken
-	_, err = oidc.VerifyRefreshed(ctx, raw, c.source, expect, original)
 	switch {
 	case errors.Is(err, oidc.ErrSubjectChanged):
 		return providerFault(c.name, err)
@@ -170,6 +205,9 @@ func (c *Client) checkRefreshedIDToken(ctx context.Context, key tokenstore.Key, 
 // originalIDToken is the ID token of the owner's newest login here, nil where no
 // login lives any more.
 func (c *Client) originalIDToken(ctx context.Context, owner string) (*oidc.IDToken, error) {
+	if !c.openID {
+		return nil, nil
+	}
 	list, err := c.registry.logins.Logins(ctx, sessionstore.Selector{Provider: c.name, Owner: owner})
 	if err != nil {
 		return nil, storeFault("login store", err)
@@ -179,7 +217,9 @@ func (c *Client) originalIDToken(ctx context.Context, owner string) (*oidc.IDTok
 		if err != nil || raw == "" {
 			continue // sealed with a key that is gone
 		}
-		return oidc.Restore(raw)
+		if original, err := oidc.Restore(raw); err == nil {
+			return original, nil
+		}
 	}
 	return nil, nil
 }
@@ -188,7 +228,7 @@ func (c *Client) originalIDToken(ctx context.Context, owner string) (*oidc.IDTok
 // does not answer must not cost the new one: it is kept here, served, and written
 // again at the next use.
 func (c *Client) keep(ctx context.Context, key tokenstore.Key, stored, next *oauth2.Token) (*oauth2.Token, error) {
-	err := c.updater.UpdateToken(ctx, key, stored, next)
+	err := c.update(ctx, key, stored, next)
 	switch {
 	case err == nil && !alive(next):
 		// Asking again at once would only bring another such token.
@@ -217,7 +257,7 @@ func (c *Client) settle(ctx context.Context, key tokenstore.Key, found *oauth2.T
 	if next == nil {
 		return found, found, nil
 	}
-	err = c.updater.UpdateToken(ctx, key, found, next)
+	err = c.update(ctx, key, found, next)
 	switch {
 	case err == nil:
 		c.outcomes.succeed(key.Owner, next)
@@ -228,6 +268,11 @@ func (c *Client) settle(ctx context.Context, key tokenstore.Key, found *oauth2.T
 		return found, found, err
 	}
 	return found, next, nil
+}
+
+// update calls the store, whose panic must not cost the token either.
+func (c *Client) update(ctx context.Context, key tokenstore.Key, old, next *oauth2.Token) error {
+	return contain("UpdateToken", func() error { return c.updater.UpdateToken(ctx, key, old, next) })
 }
 
 // abandon revokes a token that came for somebody who has signed out meanwhile.
@@ -249,7 +294,7 @@ func (c *Client) refreshRefused(ctx context.Context, key tokenstore.Key, stored 
 	if err != nil {
 		return nil, err
 	}
-	if !sameToken(again, stored) {
+	if !tokenstore.Same(again, stored) {
 		return c.usableNow(ctx, key)
 	}
 	dead := fmt.Errorf("signon: %s: the provider refuses the refresh token; sign in again: %w: %w", c.name, ErrNoToken, opaque{cause})
@@ -269,15 +314,21 @@ func (c *Client) refreshRefused(ctx context.Context, key tokenstore.Key, stored 
 type opaque struct{ error }
 
 // compromised ends everything that hangs on a token whose refresh named another
-// user.
-func (c *Client) compromised(ctx context.Context, key tokenstore.Key, stored *oauth2.Token, cause error) error {
+// user. If another login has come meanwhile, it is that one's user who was named,
+// or will be: it stays.
+func (c *Client) compromised(ctx context.Context, key tokenstore.Key, stored *oauth2.Token, cause error) (*oauth2.Token, error) {
+	failed := c.drop(ctx, key, stored)
+	if errors.Is(failed, tokenstore.ErrConflict) {
+		return c.usableNow(ctx, key)
+	}
 	c.registry.log.ErrorContext(ctx, "signon: a refresh brought another user's token; the login is ended", "provider", c.name)
 	_, err := c.registry.logins.EndLogins(ctx, sessionstore.Selector{Provider: c.name, Owner: key.Owner})
-	err = errors.Join(storeFault("login store", err), c.drop(ctx, key, stored))
-	if err != nil && !errors.Is(err, tokenstore.ErrConflict) {
-		return err
+	if err := errors.Join(failed, storeFault("login store", err)); err != nil {
+		return nil, err
 	}
-	return fmt.Errorf("signon: %s: %w: %w", c.name, ErrNoToken, opaque{cause})
+	dead := fmt.Errorf("signon: %s: %w: %w", c.name, ErrNoToken, opaque{cause})
+	c.outcomes.put(key.Owner, stored, dead)
+	return nil, dead
 }
 
 // drop deletes a dead token, unless another has come meanwhile, and ends the login
@@ -300,65 +351,4 @@ func (c *Client) usableNow(ctx context.Context, key tokenstore.Key) (*oauth2.Tok
 		err = fmt.Errorf("signon: %s: the token was replaced by one that has expired too: %w", c.name, ErrUnavailable)
 	}
 	return token, err
-}
-
-// outcomes remembers, for a while and for a bounded number of owners, how their
-// last refresh ended.
-type outcomes struct {
-	last *bounded.Map[string, outcome]
-	owes *bounded.Map[string, debt]
-}
-
-type outcome struct {
-	refreshToken, accessToken string
-	err                       error // nil: it brought this token
-}
-
-// debt is a token that the store has not taken yet.
-type debt struct{ old, next *oauth2.Token }
-
-const debtLife = 24 * time.Hour
-
-func newOutcomes() *outcomes {
-	return &outcomes{last: bounded.New[string, outcome](maxOutcomes), owes: bounded.New[string, debt](maxOutcomes)}
-}
-
-func (o *outcomes) put(owner string, token *oauth2.Token, err error) {
-	o.last.Put(owner, outcome{token.RefreshToken, token.AccessToken, err}, time.Now().Add(refreshPause))
-}
-
-func (o *outcomes) succeed(owner string, token *oauth2.Token) {
-	o.owes.Delete(owner)
-	o.put(owner, token, nil)
-}
-
-func (o *outcomes) forget(owner string) {
-	o.owes.Delete(owner)
-	o.last.Delete(owner)
-}
-
-// recentFailure is how the refresh of this very token failed a moment ago.
-func (o *outcomes) recentFailure(owner string, token *oauth2.Token) error {
-	if last, ok := o.last.Get(owner); ok && last.refreshToken == token.RefreshToken {
-		return last.err
-	}
-	return nil
-}
-
-// justCame reports whether a refresh brought this very token a moment ago.
-func (o *outcomes) justCame(owner string, token *oauth2.Token) bool {
-	last, ok := o.last.Get(owner)
-	return ok && last.err == nil && last.accessToken == token.AccessToken
-}
-
-func (o *outcomes) owe(owner string, old, next *oauth2.Token) {
-	o.owes.Put(owner, debt{old, next}, time.Now().Add(debtLife))
-}
-
-// owed is the token that replaces the stored one, if the store has missed it.
-func (o *outcomes) owed(owner string, stored *oauth2.Token) *oauth2.Token {
-	if d, ok := o.owes.Get(owner); ok && sameToken(d.old, stored) {
-		return d.next
-	}
-	return nil
 }

@@ -2,8 +2,11 @@ package signon
 
 import (
 	"cmp"
+	"context"
+	"crypto/sha256"
 	"fmt"
 	"iter"
+	"log/slog"
 	"maps"
 	"net/http"
 	"slices"
@@ -31,8 +34,16 @@ type Registry struct {
 	atRest       *seal.Ring
 	crossOrigin  *http.CrossOriginProtection
 
+	keySums [][sha256.Size]byte // of Config.Keys, to refuse one that is a client's secret too
+
 	mu      sync.RWMutex
 	clients map[string]*Client
+	paths   map[string]int // at which sign-ins answer, and for how many providers
+}
+
+// Format writes what it is and nothing of what it holds, whatever the verb.
+func (g *Registry) Format(f fmt.State, _ rune) {
+	_, _ = fmt.Fprintf(f, "signon.Registry(%s)", g.origin.url)
 }
 
 // New checks a configuration and makes a registry without providers. It does
@@ -46,7 +57,7 @@ func New(cfg Config) (*Registry, error) {
 		return nil, err
 	}
 	g := &Registry{
-		cfg: cfg, origin: o, clients: map[string]*Client{},
+		cfg: cfg, origin: o, clients: map[string]*Client{}, paths: map[string]int{servedPath(cfg.LoginURL): 1},
 		sessions: cfg.Sessions, logins: cfg.Logins, tokens: cfg.Tokens,
 		log:         &failureLog{Logger: cfg.Logger},
 		crossOrigin: http.NewCrossOriginProtection(),
@@ -86,9 +97,16 @@ func (g *Registry) setKeys() (err error) {
 	newRing := seal.Random
 	if g.cfg.Keys != nil {
 		keys := slices.Clone(g.cfg.Keys)
+		for _, key := range keys {
+			g.keySums = append(g.keySums, sha256.Sum256(key))
+		}
 		newRing = func(purpose string) (*seal.Ring, error) { return seal.New(keys, purpose) }
 	} else {
-		g.log.Warn("signon: Config.Keys is nil, so a random key is used; logins in progress end with this process. Set it to 32 random bytes that all replicas share")
+		level := slog.LevelWarn
+		if !g.origin.secure {
+			level = slog.LevelDebug // in development that is as it should be
+		}
+		g.log.Log(context.Background(), level, "signon: Config.Keys is nil, so a random key is used; logins in progress end with this process. Set it to 32 random bytes that all replicas share")
 	}
 	g.cfg.Keys = nil // nobody needs them from here on
 	ring, err := newRing("signon login cookie")
@@ -125,6 +143,9 @@ func (g *Registry) Register(p Provider) (*Client, error) {
 		}
 	}
 	g.clients[c.name] = c
+	for _, p := range c.ownPaths() {
+		g.paths[p]++
+	}
 	return c, nil
 }
 
@@ -133,7 +154,14 @@ func (g *Registry) Register(p Provider) (*Client, error) {
 func (g *Registry) Remove(name string) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	c, ok := g.clients[name]
+	if !ok {
+		return
+	}
 	delete(g.clients, name)
+	for _, p := range c.ownPaths() {
+		g.paths[p]--
+	}
 }
 
 // Client returns the provider of a name.

@@ -35,10 +35,39 @@ func (g *Registry) returnPath(raw string) string {
 	if err != nil || strings.ContainsFunc(decoded, isControl) || hasDots(decoded) {
 		return ""
 	}
-	if clean := path.Clean(decoded); clean == g.cfg.Mount || strings.HasPrefix(clean, g.cfg.Mount+"/") {
+	if strings.HasPrefix(decoded, "//") || strings.HasPrefix(decoded, "/\\") {
+		return "" // a router that redirects to a tidier path might send the browser off
+	}
+	if g.ownPath(path.Clean(decoded)) {
 		return "" // a login that leads to a logout, or to itself
 	}
 	return local
+}
+
+// ownPath reports a path at which the sign-in itself answers.
+func (g *Registry) ownPath(clean string) bool {
+	if clean == g.cfg.Mount || strings.HasPrefix(clean, g.cfg.Mount+"/") {
+		return true
+	}
+	g.mu.RLock()
+	defer g.mu.RUnlock()
+	return g.paths[clean] > 0
+}
+
+// ownPaths are those of a provider that need not be below Config.Mount: its login
+// and its callback.
+func (c *Client) ownPaths() [2]string {
+	callback := strings.TrimPrefix(c.p.RedirectURL, c.registry.origin.url)
+	return [2]string{servedPath(c.loginURL), servedPath(callback)}
+}
+
+func servedPath(local string) string {
+	escaped, _, _ := strings.Cut(local, "?")
+	decoded, err := url.PathUnescape(escaped)
+	if err != nil {
+		return path.Clean(escaped)
+	}
+	return path.Clean(decoded)
 }
 
 // notURL reports a byte that may not stand in a URL, or that browsers read as

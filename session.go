@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/seed1a301047/signon/sessionstore"
+	"github.com/seed1a301047/signon/tokenstore"
 )
 
 // The browser's session holds one value of ours: which logins it names, the
@@ -88,28 +89,52 @@ func (g *Registry) loadSession(r *http.Request) (browserSession, error) {
 
 func (g *Registry) named(s browserSession) string { return g.sessions.GetString(s.ctx, sessionKey) }
 
-// saveSession writes the session and its cookie, where no LoadAndSave does.
-func (g *Registry) saveSession(w http.ResponseWriter, s browserSession) error {
-	if !s.own {
-		return nil
+// allSessions are those that a logout ends: the one, or whatever the browser has
+// sent, for one of them is the user's.
+func (g *Registry) allSessions(r *http.Request) ([]browserSession, error) {
+	s, err := g.loadSession(r)
+	if err != nil || !s.duplicate || !s.own {
+		return []browserSession{s}, err
 	}
-	token, expiry, err := g.sessions.Commit(s.ctx)
-	if err != nil {
-		return storeFault("session store", err)
+	const most = 4
+	var list []browserSession
+	cookies := r.CookiesNamed(g.sessions.Cookie.Name)
+	for _, ck := range cookies[:min(len(cookies), most)] {
+		ctx, err := g.sessions.Load(r.Context(), ck.Value)
+		if err != nil {
+			return nil, storeFault("session store", err)
+		}
+		list = append(list, browserSession{ctx: ctx, own: true})
 	}
-	g.sessions.WriteSessionCookie(s.ctx, w, token, expiry)
-	w.Header().Set("Cache-Control", "no-store") // scs adds a weaker one
-	return nil
+	return list, nil
 }
 
-// destroySession ends the whole session, the application's values with it.
-func (g *Registry) destroySession(w http.ResponseWriter, s browserSession) error {
-	err := storeFault("session store", g.sessions.Destroy(s.ctx))
-	if s.own || err != nil {
-		g.sessions.WriteSessionCookie(s.ctx, w, "", time.Time{})
-		w.Header().Set("Cache-Control", "no-store")
+// errTwoSessions: one of them has been planted from a subdomain, and which one
+// cannot be told.
+var errTwoSessions = fmt.Errorf("signon: two session cookies, expected one: %w", ErrNoLogin)
+
+// clearSession deletes the session cookie that is ours.
+func (g *Registry) clearSession(w http.ResponseWriter) {
+	g.sessions.WriteSessionCookie(context.Background(), w, "", time.Time{})
+	w.Header().Set("Cache-Control", "no-store") // scs adds a weaker one
+}
+
+// clearTossed deletes session cookies that another host has set for all its
+// relatives. Those named __Host- cannot be: browsers refuse them a Domain.
+func (g *Registry) clearTossed(w http.ResponseWriter) {
+	name := g.sessions.Cookie.Name
+	if strings.HasPrefix(name, "__Host-") {
+		return
 	}
-	return err
+	host := strings.TrimPrefix(strings.TrimPrefix(g.origin.url, "https://"), "http://")
+	host, _, _ = strings.Cut(host, ":")
+	for strings.Contains(host, ".") && strings.Trim(host, "0123456789.") != "" {
+		http.SetCookie(w, &http.Cookie{
+			Name: name, Domain: host, Path: "/", MaxAge: -1,
+			HttpOnly: true, Secure: g.origin.secure, SameSite: http.SameSiteLaxMode,
+		})
+		_, host, _ = strings.Cut(host, ".")
+	}
 }
 
 // current is who is signed in: the live login of the session at the provider, or
@@ -120,7 +145,7 @@ func (g *Registry) current(r *http.Request, provider string) (*Login, error) {
 		return nil, err
 	}
 	if s.duplicate {
-		return nil, fmt.Errorf("signon: two session cookies, expected one: %w", ErrNoLogin)
+		return nil, errTwoSessions
 	}
 	id := pick(g.named(s), provider)
 	if id == "" {
@@ -139,7 +164,12 @@ func (g *Registry) liveLogin(ctx context.Context, id string) (*Login, error) {
 	case err != nil:
 		return nil, storeFault("login store", err)
 	}
-	idle := time.Since(rec.LastSeen)
+	// What a store should not hand out lets nobody in.
+	now := time.Now()
+	if rec.ID != id || rec.Owner == "" || !now.Before(rec.ExpiresAt) {
+		return nil, fmt.Errorf("signon: the login has ended: %w", ErrNoLogin)
+	}
+	idle := now.Sub(rec.LastSeen)
 	if g.cfg.IdleTimeout > 0 && idle > g.cfg.IdleTimeout {
 		if err := g.endLogins(ctx, sessionstore.Selector{ID: id}); err != nil {
 			return nil, err
@@ -182,30 +212,89 @@ func (g *Registry) endLogins(ctx context.Context, by sessionstore.Selector) erro
 		}
 		if c, ok := g.Client(rec.Provider); ok {
 			failed = errors.Join(failed, c.deleteToken(ctx, rec.Owner))
+			continue
+		}
+		// Of a provider that has been removed.
+		err := g.tokens.DeleteToken(ctx, tokenstore.Key{Provider: rec.Provider, Owner: rec.Owner}, nil)
+		if !errors.Is(err, tokenstore.ErrNotFound) {
+			failed = errors.Join(failed, storeFault("token store", err))
 		}
 	}
 	return failed
 }
 
 // signIn makes the session name a new login, under a new id.
-func (g *Registry) signIn(ctx context.Context, w http.ResponseWriter, r *http.Request, rec *sessionstore.Record) error {
+func (g *Registry) signIn(w http.ResponseWriter, r *http.Request, rec *sessionstore.Record) error {
 	s, err := g.loadSession(r)
 	if err != nil {
 		return err
 	}
-	keep, carry, err := g.replaceLogins(ctx, s, rec)
+	keep, replaced, carry, err := g.replaceLogins(r.Context(), s, rec)
 	if err != nil {
 		return err
 	}
 	if s.duplicate {
 		carry = carryNothing
+		g.clearTossed(w)
 	}
-	g.carryOver(s, carry)
+	named := formatNamed(append([]namedLogin{{rec.Provider, rec.ID}}, keep...))
+	if s.own {
+		err = g.replaceSession(w, r, s, named, carry)
+	} else {
+		err = g.renewSession(s, named, carry)
+	}
+	if err != nil {
+		return err
+	}
+	// Last: a session store that does not answer leaves who was signed in so.
+	for _, id := range replaced {
+		if err := g.endLogins(r.Context(), sessionstore.Selector{ID: id}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// renewSession gives the session that LoadAndSave will save a new id.
+func (g *Registry) renewSession(s browserSession, named string, c carry) error {
 	if err := g.sessions.RenewToken(s.ctx); err != nil {
 		return storeFault("session store", err)
 	}
-	g.sessions.Put(s.ctx, sessionKey, formatNamed(append([]namedLogin{{rec.Provider, rec.ID}}, keep...)))
-	return g.saveSession(w, s)
+	for _, key := range g.sessions.Keys(s.ctx) {
+		if !g.carries(c, key) {
+			g.sessions.Remove(s.ctx, key)
+		}
+	}
+	g.sessions.Put(s.ctx, sessionKey, named)
+	return nil
+}
+
+// replaceSession saves a session of another id and then ends the former one. Unlike
+// RenewToken it leaves the former one be where the new one cannot be saved.
+func (g *Registry) replaceSession(w http.ResponseWriter, r *http.Request, s browserSession, named string, c carry) error {
+	ctx, err := g.sessions.Load(r.Context(), "")
+	if err != nil {
+		return storeFault("session store", err)
+	}
+	for _, key := range g.sessions.Keys(s.ctx) {
+		if g.carries(c, key) {
+			g.sessions.Put(ctx, key, g.sessions.Get(s.ctx, key))
+		}
+	}
+	g.sessions.Put(ctx, sessionKey, named)
+	token, expiry, err := g.sessions.Commit(ctx)
+	if err != nil {
+		return storeFault("session store", err)
+	}
+	if g.sessions.Token(s.ctx) != "" {
+		if err := g.sessions.Destroy(s.ctx); err != nil {
+			_ = g.sessions.Destroy(ctx) // names a login that is about to be undone
+			return storeFault("session store", err)
+		}
+	}
+	g.sessions.WriteSessionCookie(ctx, w, token, expiry)
+	w.Header().Set("Cache-Control", "no-store") // scs adds a weaker one
+	return nil
 }
 
 // carry is what of the application's values in the session survives a login.
@@ -217,17 +306,17 @@ const (
 	carryNothing                 // another user was
 )
 
-// replaceLogins ends the session's logins that the new one replaces and returns
-// the others. Where each login owns itself, another provider's stays; where
-// OnLogin names owners, only the same owner's does.
-func (g *Registry) replaceLogins(ctx context.Context, s browserSession, rec *sessionstore.Record) (keep []namedLogin, c carry, err error) {
+// replaceLogins tells the session's logins that the new one replaces from those
+// that stay. Where each login owns itself, another provider's stays; where OnLogin
+// names owners, only the same owner's does.
+func (g *Registry) replaceLogins(ctx context.Context, s browserSession, rec *sessionstore.Record) (keep []namedLogin, replaced []string, c carry, err error) {
 	for _, n := range parseNamed(g.named(s)) {
 		old, err := g.logins.Login(ctx, n.id)
 		if errors.Is(err, sessionstore.ErrNotFound) {
 			continue
 		}
 		if err != nil {
-			return nil, 0, storeFault("login store", err)
+			return nil, nil, 0, storeFault("login store", err)
 		}
 		stays := old.Owner == rec.Owner || old.Owner == old.ID && rec.Owner == rec.ID
 		if stays && old.Provider != rec.Provider {
@@ -239,23 +328,14 @@ func (g *Registry) replaceLogins(ctx context.Context, s browserSession, rec *ses
 		} else {
 			c = carryNothing
 		}
-		if err := g.endLogins(ctx, sessionstore.Selector{ID: n.id}); err != nil {
-			return nil, 0, err
-		}
+		replaced = append(replaced, n.id)
 	}
 	if g.cfg.Owner != nil {
 		c = carryEverything // the session is of the application's own sign-in
 	}
-	return keep, c, nil
+	return keep, replaced, c, nil
 }
 
-func (g *Registry) carryOver(s browserSession, c carry) {
-	if c == carryEverything {
-		return
-	}
-	for _, key := range g.sessions.Keys(s.ctx) {
-		if c == carryNothing || !slices.Contains(g.cfg.KeepOnLogin, key) {
-			g.sessions.Remove(s.ctx, key)
-		}
-	}
+func (g *Registry) carries(c carry, key string) bool {
+	return c == carryEverything || c == carryKept && slices.Contains(g.cfg.KeepOnLogin, key)
 }

@@ -1,6 +1,7 @@
 package signon
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
@@ -19,6 +20,7 @@ import (
 	"github.com/seed1a301047/signon/hooks"
 	"github.com/seed1a301047/signon/internal/discovery"
 	"github.com/seed1a301047/signon/internal/oauth"
+	"github.com/seed1a301047/signon/internal/outbound"
 	"github.com/seed1a301047/signon/pkce"
 )
 
@@ -31,11 +33,13 @@ const (
 // StartLogin sends the browser to the provider (RFC 6749 section 4.1.1, OpenID
 // Connect Core section 3.1.2.1), with PKCE S256, a state and, for OpenID, a nonce.
 // Where to return to is the parameter return_to of the request; the login itself is
-// kept in a sealed cookie of ten minutes.
+// kept in a sealed cookie of ten minutes. A login that the provider begins (OpenID
+// Connect Core section 4) says target_link_uri instead, and in iss who it is.
 //
 // opts add parameters for this login, such as
 // oauth2.SetAuthURLParam("prompt", "consent"). A max_age or acr_values among them is
-// checked in the answer. They cannot set what Signon sets.
+// checked in the answer; a scope replaces Provider.Scopes, to ask for more when it is
+// needed. They cannot set anything else that Signon sets.
 //
 // StartLogin answers GET and POST; a POST only from the application's own origin.
 // On an error nothing has been written.
@@ -55,16 +59,17 @@ func (c *Client) startLogin(w http.ResponseWriter, r *http.Request, extra url.Va
 	if err != nil {
 		return err
 	}
+	returnTo := c.registry.returnPath(cmp.Or(query.Get("return_to"), query.Get("target_link_uri")))
 	owner, err := c.linkOwner(r)
 	if err != nil {
-		return err
+		return startAgain(err, returnTo)
 	}
-	md, err := c.source.Metadata(r.Context())
+	md, err := c.loginMetadata(r.Context())
 	if err != nil {
-		return providerFault(c.name, err)
+		return startAgain(err, returnTo)
 	}
 	state, t := c.newTransaction(md)
-	t.returnTo, t.owner = c.registry.returnPath(query.Get("return_to")), owner
+	t.returnTo, t.owner = returnTo, owner
 	target, err := c.authorizationURL(r.Context(), md, state, t, c.requested(query, extra))
 	if err != nil {
 		return err
@@ -74,6 +79,16 @@ func (c *Client) startLogin(w http.ResponseWriter, r *http.Request, extra url.Va
 	}
 	seeOther(w, target)
 	return nil
+}
+
+// loginMetadata are the provider's, without which no login can begin: one that
+// cannot be reached is a fault that will pass.
+func (c *Client) loginMetadata(ctx context.Context) (*discovery.Metadata, error) {
+	md, err := c.source.Metadata(ctx)
+	if errors.Is(err, outbound.ErrUnreachable) {
+		return nil, fmt.Errorf("%w: %w", ErrUnavailable, providerFault(c.name, err))
+	}
+	return md, providerFault(c.name, err)
 }
 
 // loginOptions turns options into parameters, and refuses those that Signon sets.
@@ -94,32 +109,54 @@ func (c *Client) loginOptions(opts []oauth2.AuthCodeOption) (url.Values, error) 
 	for name := range params {
 		if slices.Equal(params[name], was[name]) {
 			delete(params, name)
-		} else if slices.Contains(protocolParams, name) {
+		} else if slices.Contains(protocolParams, name) && name != "scope" {
 			return nil, fmt.Errorf("signon: a login option sets %q, which Signon sets itself; remove it: %w", name, ErrInternal)
 		}
+	}
+	if scope := params.Get("scope"); scope != "" && c.openID != slices.Contains(strings.Fields(scope), "openid") {
+		return nil, fmt.Errorf("signon: a login option sets scope to %q, but Provider.Scopes decides about openid; name it in both or in neither: %w", clip(scope, 200), ErrInternal)
 	}
 	return params, nil
 }
 
 // loginQuery reads the request's parameters from the channel of its method.
 func (c *Client) loginQuery(w http.ResponseWriter, r *http.Request) (url.Values, error) {
-	if len(r.URL.RawQuery) > maxQuery {
-		return nil, fmt.Errorf("%w: a query of %d bytes, expected %d at most", ErrTooLarge, len(r.URL.RawQuery), maxQuery)
-	}
 	if r.Method == http.MethodPost {
 		if err := c.registry.crossOrigin.Check(r); err != nil {
 			return nil, fmt.Errorf("%w: %w", ErrCrossOrigin, err)
 		}
-		return readForm(w, r, maxLoginBody)
+		return c.loginForm(w, r)
 	}
-	if r.URL.RawQuery == "" {
-		return nil, nil
+	if r.URL.RawQuery == "" || len(r.URL.RawQuery) > maxQuery {
+		return nil, nil // nothing that a link may set is that long
 	}
 	query, err := url.ParseQuery(r.URL.RawQuery)
 	if err != nil {
 		return nil, fmt.Errorf("%w: the query does not parse", ErrRequest)
 	}
+	// A login that the provider has begun says whose it is, OpenID Connect Core
+	// section 4.
+	if iss := query.Get("iss"); iss != "" && c.p.Issuer != "" && iss != c.p.Issuer {
+		return nil, fmt.Errorf("%w: iss is %q, expected %q", ErrRequest, clip(iss, 200), c.p.Issuer)
+	}
 	return query, nil
+}
+
+// loginForm reads the parameters of a POST. Where to return to may stand in its URL
+// too, as in Failure.StartURL.
+func (c *Client) loginForm(w http.ResponseWriter, r *http.Request) (url.Values, error) {
+	form, err := readForm(w, r, maxLoginBody)
+	if err != nil || form.Has("return_to") {
+		return form, err
+	}
+	if to := r.URL.Query().Get("return_to"); to != "" {
+		form = cloneValues(form)
+		if form == nil {
+			form = url.Values{}
+		}
+		form.Set("return_to", to)
+	}
+	return form, nil
 }
 
 // readForm reads an urlencoded body and nothing else of the request.
@@ -222,9 +259,12 @@ type authURL struct {
 
 // authorizationURL is where the browser is sent.
 func (c *Client) authorizationURL(ctx context.Context, md *discovery.Metadata, state string, t *transaction, params url.Values) (string, error) {
+	prefix, err := c.authPrefix(md)
+	if err != nil {
+		return "", err
+	}
 	challenge := pkce.Verifier(t.verifier).Challenge()
 	if params == nil && c.p.Hooks.Authorize == nil {
-		prefix := c.authPrefix(md)
 		if !c.openID {
 			return prefix + "state=" + state + "&code_challenge=" + challenge, nil
 		}
@@ -242,8 +282,7 @@ func (c *Client) authorizationURL(ctx context.Context, md *discovery.Metadata, s
 	if c.openID {
 		all.Set("nonce", t.nonce)
 	}
-	all, err := c.runAuthorizeHook(ctx, all)
-	if err != nil {
+	if all, err = c.runAuthorizeHook(ctx, all); err != nil {
 		return "", err
 	}
 	return withQuery(md.AuthorizationEndpoint, all.Encode()), nil
@@ -262,6 +301,7 @@ func (t *transaction) expect(params url.Values) error {
 	if v := params.Get("acr_values"); v != "" {
 		t.acr = v
 	}
+	t.scope = params.Get("scope")
 	return nil
 }
 
@@ -312,13 +352,16 @@ func (c *Client) staticParams() url.Values {
 	return params
 }
 
-func (c *Client) authPrefix(md *discovery.Metadata) string {
+func (c *Client) authPrefix(md *discovery.Metadata) (string, error) {
 	if made := c.authURL.Load(); made != nil && made.md == md {
-		return made.prefix
+		return made.prefix, nil
+	}
+	if name := protocolParam(md.AuthorizationEndpoint); name != "" {
+		return "", fmt.Errorf("provider %s: %w: the authorization endpoint has %q in its query, which Signon sets itself", c.name, ErrProvider, name)
 	}
 	made := &authURL{md: md, prefix: withQuery(md.AuthorizationEndpoint, c.staticParams().Encode()) + "&"}
 	c.authURL.Store(made)
-	return made.prefix
+	return made.prefix, nil
 }
 
 // withQuery adds to a query that the endpoint may already have, which must be

@@ -25,8 +25,7 @@ type FetchToken interface {
 // UpdateToken replaces a token by the one that a refresh brought.
 type UpdateToken interface {
 	// UpdateToken puts token in the place of old, by compare-and-swap: only if the
-	// stored token is still old, which is to say that its access token and its
-	// refresh token are. Otherwise it changes nothing and returns an error that wraps
+	// stored token is still old, by [tokenstore.Same]. Otherwise it changes nothing and returns an error that wraps
 	// [tokenstore.ErrConflict], or [tokenstore.ErrNotFound] where there is none any
 	// more: a logout must not be undone by a refresh that was on its way. The store
 	// must not keep or change the tokens it is given.
@@ -35,6 +34,10 @@ type UpdateToken interface {
 
 // TokenStore keeps the tokens of all users at all providers. Package tokentest
 // checks an implementation of one's own against all that is said here.
+//
+// Each method refuses a key that [tokenstore.Key.Check] refuses, and a token without
+// an access token. When its context is done it returns the context's error, and has
+// changed nothing.
 type TokenStore interface {
 	FetchToken
 	UpdateToken
@@ -77,6 +80,9 @@ const expiryMargin = 60 * time.Second
 // the owner must sign in again, or [ErrUnavailable], [ErrProviderTimeout] and
 // [ErrProvider] where it may work later: the token is kept then.
 func (c *Client) Token(ctx context.Context) (*oauth2.Token, error) {
+	if token := c.inProgress(ctx); token != nil {
+		return token, nil
+	}
 	owner, err := c.owner(ctx)
 	if err != nil {
 		return nil, err
@@ -90,7 +96,7 @@ func (c *Client) tokenOf(ctx context.Context, owner string) (*oauth2.Token, erro
 	if err != nil {
 		return nil, err
 	}
-	if fresh(token) {
+	if fresh(token) && c.outcomes.owed(owner, token) == nil {
 		return token, nil
 	}
 	return c.refresh(ctx, key, token, false)
@@ -135,10 +141,6 @@ func fresh(t *oauth2.Token) bool {
 	return time.Now().Add(margin).Before(t.Expiry)
 }
 
-func sameToken(a, b *oauth2.Token) bool {
-	return a.AccessToken == b.AccessToken && a.RefreshToken == b.RefreshToken
-}
-
 // deleteToken removes a token, whatever it is, where Signon keeps it.
 func (c *Client) deleteToken(ctx context.Context, owner string) error {
 	c.outcomes.forget(owner)
@@ -164,6 +166,9 @@ func (c *Client) Revoke(ctx context.Context) error {
 	token, err := c.fetch(ctx, tokenstore.Key{Provider: c.name, Owner: owner})
 	if err != nil {
 		return err
+	}
+	if next := c.outcomes.owed(owner, token); next != nil {
+		token = next // which the store has missed
 	}
 	if err := c.deleteToken(ctx, owner); err != nil {
 		return err

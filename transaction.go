@@ -28,6 +28,7 @@ type transaction struct {
 	fingerprint [fingerprintLen]byte // of the client: another one must not finish this login
 	owner       [ownerLen]byte       // a hash of Config.Owner's answer; zero without
 	acr         string               // space separated; "": unchecked
+	scope       string               // what this login asked for, where it is not Provider.Scopes
 	maxAge      int64                // seconds; -1: unchecked
 	formPost    bool
 	deadline    int64 // unix seconds
@@ -53,7 +54,7 @@ func (t *transaction) append(b []byte) []byte {
 	b = append(b, t.owner[:]...)
 	b = binary.AppendVarint(b, t.deadline)
 	b = binary.AppendVarint(b, t.maxAge)
-	for _, s := range [...]string{t.nonce, t.verifier, t.tokenURL, t.acr, t.returnTo} {
+	for _, s := range [...]string{t.nonce, t.verifier, t.tokenURL, t.acr, t.scope, t.returnTo} {
 		b = binary.AppendUvarint(b, uint64(len(s)))
 		b = append(b, s...)
 	}
@@ -80,7 +81,7 @@ func parseTransaction(b []byte) (*transaction, error) {
 		}
 		*p, b = v, b[n:]
 	}
-	for _, p := range [...]*string{&t.nonce, &t.verifier, &t.tokenURL, &t.acr, &t.returnTo} {
+	for _, p := range [...]*string{&t.nonce, &t.verifier, &t.tokenURL, &t.acr, &t.scope, &t.returnTo} {
 		v, n := binary.Uvarint(b)
 		if n <= 0 || v > uint64(len(b)-n) {
 			return nil, errTransaction
@@ -132,63 +133,72 @@ func (ts *transactions) prefix(formPost bool) string {
 	return "signon-login-"
 }
 
-// name is bound to the state by a hash, so that many logins can be in progress and
-// each callback finds its own.
-func (ts *transactions) name(state string, formPost bool) string {
-	var buf [64]byte // a state of ours fits, and then nothing is allocated for it
-	sum := sha256.Sum256(append(buf[:0], state...))
-	var hash [16]byte
-	base64.RawURLEncoding.Encode(hash[:], sum[:12])
+// name is bound to provider and state by a hash, so that many logins can be in
+// progress, each callback finds its own, and one that comes to another provider's
+// finds, and deletes, nothing.
+func (ts *transactions) name(provider, state string, formPost bool) string {
+	hash := loginHash(provider, state)
 	return ts.prefix(formPost) + string(hash[:])
 }
 
-// aad binds a sealed transaction to its cookie, its provider and its state: under
-// another name, at another provider or with another state it does not open.
-func transactionAAD(name, provider, state string) []byte {
-	b := make([]byte, 0, len(name)+len(provider)+len(state)+2)
+func loginHash(provider, state string) (hash [16]byte) {
+	var buf [128]byte // both fit, and then nothing is allocated for them
+	sum := sha256.Sum256(append(append(append(buf[:0], provider...), 0), state...))
+	base64.RawURLEncoding.Encode(hash[:], sum[:12])
+	return hash
+}
+
+// transactionAAD binds a sealed transaction to its cookie, its provider, its state
+// and the stamp before it: with another of any it does not open.
+func transactionAAD(name, provider, state, stamp string) []byte {
+	b := make([]byte, 0, len(name)+len(provider)+len(state)+len(stamp)+3)
 	b = append(append(b, name...), 0)
 	b = append(append(b, provider...), 0)
-	return append(b, state...)
+	b = append(append(b, state...), 0)
+	return append(b, stamp...)
 }
 
 // save sets the transaction's cookie and, where there are too many, deletes the
 // oldest.
 func (ts *transactions) save(w http.ResponseWriter, r *http.Request, provider, state string, t *transaction) error {
-	name := ts.name(state, t.formPost)
-	aad := transactionAAD(name, provider, state)
-	value := ts.sealValue(t, aad)
+	name := ts.name(provider, state, t.formPost)
+	stamp := newStamp()
+	aad := transactionAAD(name, provider, state, stamp)
+	value := ts.sealValue(t, stamp, aad)
 	if len(name)+len(value) > maxTransactionCookie && t.returnTo != "" {
 		t.returnTo = "" // better home than nowhere
-		value = ts.sealValue(t, aad)
+		value = ts.sealValue(t, stamp, aad)
 	}
 	if len(name)+len(value) > 2*maxTransactionCookie {
 		return fmt.Errorf("%w: a login cookie of %d bytes; shorten ACRValues or the token endpoint's URL", ErrInternal, len(value))
 	}
 	if r.Header["Cookie"] != nil {
-		ts.evict(w, r, len(name)+len(value))
+		ts.evict(w, r, len(name)+len(value), "")
 	}
 	http.SetCookie(w, ts.cookie(name, value, int(transactionLife/time.Second), t.formPost))
 	return nil
 }
 
-// sealValue is "<deadline>.<sealed>": the deadline, in front and unprotected, only
-// serves to find the oldest; the one that counts is inside.
-func (ts *transactions) sealValue(t *transaction, aad []byte) string {
+// newStamp is what a cookie's value begins with, "<stamp>.<sealed>": it serves to
+// find the oldest without opening any; the deadline that counts is inside. Tabs that
+// a browser restores begin within a second.
+func newStamp() string { return strconv.FormatInt(time.Now().UnixMilli(), 36) }
+
+func (ts *transactions) sealValue(t *transaction, stamp string, aad []byte) string {
 	var plain [768]byte
-	var stamp [16]byte
-	return string(strconv.AppendInt(stamp[:0], t.deadline, 36)) + "." + ts.ring.SealString(t.append(plain[:0]), aad)
+	return stamp + "." + ts.ring.SealString(t.append(plain[:0]), aad)
 }
 
 // load opens the transaction of this state, at this provider, in this browser, or
 // says ErrState. It does not consume it.
 func (ts *transactions) load(r *http.Request, provider, state string, formPost bool) (*transaction, error) {
-	name := ts.name(state, formPost)
+	name := ts.name(provider, state, formPost)
 	found := r.CookiesNamed(name)
 	if len(found) != 1 { // two of one name: somebody has tossed one in
 		return nil, fmt.Errorf("%w: %d cookies for this state, expected one; the login was started in another browser, is complete, or has expired", ErrState, len(found))
 	}
-	_, sealed, _ := strings.Cut(found[0].Value, ".")
-	plain, err := ts.ring.OpenString(sealed, transactionAAD(name, provider, state))
+	stamp, sealed, _ := strings.Cut(found[0].Value, ".")
+	plain, err := ts.ring.OpenString(sealed, transactionAAD(name, provider, state, stamp))
 	if err != nil {
 		return nil, fmt.Errorf("%w: the login cookie does not open; it is of another deployment, provider or key", ErrState)
 	}
@@ -203,8 +213,8 @@ func (ts *transactions) load(r *http.Request, provider, state string, formPost b
 }
 
 // remove deletes the cookie of a state, if the browser has it.
-func (ts *transactions) remove(w http.ResponseWriter, r *http.Request, state string, formPost bool) {
-	if name := ts.name(state, formPost); len(r.CookiesNamed(name)) > 0 {
+func (ts *transactions) remove(w http.ResponseWriter, r *http.Request, provider, state string, formPost bool) {
+	if name := ts.name(provider, state, formPost); len(r.CookiesNamed(name)) > 0 {
 		http.SetCookie(w, ts.cookie(name, "", -1, formPost))
 	}
 }
@@ -220,38 +230,49 @@ func (ts *transactions) drop(w http.ResponseWriter, name string) {
 	http.SetCookie(w, ts.cookie(name, "", -1, strings.HasPrefix(name, ts.prefix(true))))
 }
 
-// evict makes room for one more: at most maxTransactions, and a bounded header.
-func (ts *transactions) evict(w http.ResponseWriter, r *http.Request, size int) {
+// evict makes room for one more cookie: at most maxTransactions logins, and a
+// bounded header. The cookie named except stays: what is added is its answer.
+func (ts *transactions) evict(w http.ResponseWriter, r *http.Request, size int, except string) {
 	pending := ts.pending(r)
-	slices.SortStableFunc(pending, func(a, b pendingLogin) int { return cmp.Compare(b.deadline, a.deadline) })
-	kept := 1
+	slices.Reverse(pending) // browsers send the oldest first (RFC 6265 section 5.4)
+	slices.SortStableFunc(pending, func(a, b pendingLogin) int { return cmp.Compare(b.stamp, a.stamp) })
+	kept := 0
+	if except == "" {
+		kept = 1
+	}
 	for _, p := range pending {
-		kept, size = kept+1, size+p.size
-		if kept > maxTransactions || size > maxTransactionBytes {
+		size += p.size
+		if !p.answer {
+			kept++
+		}
+		if p.name != except && (kept > maxTransactions || size > maxTransactionBytes) {
 			ts.drop(w, p.name)
 		}
 	}
 }
 
 type pendingLogin struct {
-	name     string
-	deadline int64
-	size     int
+	name   string
+	answer bool // kept by continueFormPost
+	stamp  int64
+	size   int
 }
 
-// pending lists the browser's logins in progress, unopened. A browser keeps 180
+// pending lists the browser's logins in progress, and the answers to them that
+// continueFormPost keeps, unopened. A browser keeps 180
 // cookies of a site or so: whoever sends more is none, and gets no more work than
 // that.
 func (ts *transactions) pending(r *http.Request) []pendingLogin {
 	const most = 64
 	var list []pendingLogin
 	for _, ck := range r.Cookies() {
-		if !strings.HasPrefix(ck.Name, ts.prefix(false)) && !strings.HasPrefix(ck.Name, ts.prefix(true)) {
+		if !strings.HasPrefix(ck.Name, ts.prefix(false)) && !strings.HasPrefix(ck.Name, ts.prefix(true)) && !strings.HasPrefix(ck.Name, ts.answerPrefix()) {
 			continue
 		}
 		stamp, _, _ := strings.Cut(ck.Value, ".")
-		deadline, _ := strconv.ParseInt(stamp, 36, 64)
-		list = append(list, pendingLogin{name: ck.Name, deadline: deadline, size: len(ck.Name) + len(ck.Value)})
+		p := pendingLogin{name: ck.Name, size: len(ck.Name) + len(ck.Value), answer: strings.HasPrefix(ck.Name, ts.answerPrefix())}
+		p.stamp, _ = strconv.ParseInt(stamp, 36, 64)
+		list = append(list, p)
 		if len(list) == most {
 			break
 		}

@@ -36,10 +36,10 @@ func (u *UserInfo) Claims(v any) error { return u.info.Claims(v) }
 func (u *UserInfo) Email() (addr string, verified bool) { return oidc.VerifiedEmail(u.info.Payload()) }
 
 // Format writes no claim, whatever the verb.
-func (u *UserInfo) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "signon.UserInfo") }
+func (u UserInfo) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "signon.UserInfo") }
 
 // LogValue shows no claim.
-func (u *UserInfo) LogValue() slog.Value { return slog.StringValue("signon.UserInfo") }
+func (u UserInfo) LogValue() slog.Value { return slog.StringValue("signon.UserInfo") }
 
 // UserInfo asks the userinfo endpoint (OpenID Connect Core section 5.3) whom a token
 // is for. If ctx has a login at this provider, the answer must be about its subject;
@@ -71,7 +71,7 @@ func (c *Client) fetchUserInfo(ctx context.Context, md *discovery.Metadata, toke
 	if err != nil {
 		return nil, providerFault(c.name, err)
 	}
-	options := oidc.UserInfoOptions{Subject: subject, SubjectClaim: c.p.SubjectClaim}
+	options := oidc.UserInfoOptions{Subject: subject, SubjectClaim: c.subjectClaim(resp.Body)}
 	switch mediaType := outbound.MediaType(resp.Header); {
 	case mediaType == "application/json", !c.openID && mediaType == "application/vnd.github+json":
 		info, err := oidc.ParseUserInfo(resp.Body, options)
@@ -88,6 +88,22 @@ func (c *Client) fetchUserInfo(ctx context.Context, md *discovery.Metadata, toke
 	}
 }
 
+// subjectClaim is the member that identifies the user of an OAuth 2.0 server: the
+// configured one, else "sub", or where that is not there at all, "id".
+func (c *Client) subjectClaim(body []byte) string {
+	if c.openID || c.p.SubjectClaim != "" {
+		return c.p.SubjectClaim
+	}
+	var said struct {
+		Subject any `json:"sub"`
+		ID      any `json:"id"`
+	}
+	if err := oidc.DecodeClaims(body, &said); err == nil && said.Subject == nil && said.ID != nil {
+		return "id"
+	}
+	return "sub"
+}
+
 // getUserInfo sends the token to the userinfo endpoint and nowhere else: a redirect
 // is an error.
 func (c *Client) getUserInfo(ctx context.Context, endpoint string, token *oauth2.Token) (*hooks.Response, error) {
@@ -99,23 +115,38 @@ func (c *Client) getUserInfo(ctx context.Context, endpoint string, token *oauth2
 	}
 	req.Header.Set("Authorization", "Bearer "+token.AccessToken)
 	req.Header.Set("Accept", "application/json")
-	was := *req.URL
-	if err := oauth.Hook(ctx, "UserInfoRequest", c.p.Hooks.UserInfoRequest, req); err != nil {
+	if req, err = c.hookUserInfoRequest(ctx, req); err != nil {
 		return nil, err
-	}
-	if req.URL.Scheme != was.Scheme || req.URL.Host != was.Host || req.Host != was.Host {
-		return nil, fmt.Errorf("%w: UserInfoRequest changed the host", oauth.ErrHook)
 	}
 	got, err := outbound.Do(ctx, c.http, req, maxUserInfo)
 	if err != nil {
 		return nil, err
 	}
 	resp := &hooks.Response{Provider: c.name, URL: endpoint, Status: got.Status, Header: got.Header, Body: got.Body}
-	if err := oauth.Hook(ctx, "UserInfoResponse", c.p.Hooks.UserInfoResponse, resp); err != nil {
-		return nil, err
+	if hook := c.p.Hooks.UserInfoResponse; hook != nil {
+		if err := oauth.Hook(ctx, "UserInfoResponse", hook, resp); err != nil {
+			return nil, err
+		}
+		resp = resp.Clone() // the hook may have kept its own
 	}
 	if resp.Status != http.StatusOK {
-		return nil, &outbound.StatusError{Status: resp.Status}
+		return nil, outbound.NewStatusError(resp.Status, resp.Header)
 	}
 	return resp, nil
+}
+
+// hookUserInfoRequest lets the hook bend the request, but not where it goes.
+func (c *Client) hookUserInfoRequest(ctx context.Context, req *http.Request) (*http.Request, error) {
+	hook := c.p.Hooks.UserInfoRequest
+	if hook == nil {
+		return req, nil
+	}
+	given := req.Clone(ctx)
+	if err := oauth.Hook(ctx, "UserInfoRequest", hook, given); err != nil {
+		return nil, err
+	}
+	if given.URL == nil || given.URL.Scheme != req.URL.Scheme || given.URL.Host != req.URL.Host || given.URL.User != nil || given.Host != req.Host {
+		return nil, fmt.Errorf("%w: UserInfoRequest changed the host", oauth.ErrHook)
+	}
+	return given.Clone(ctx), nil // the hook may have kept its own
 }

@@ -1,6 +1,7 @@
 package signon
 
 import (
+	"crypto/sha256"
 	"fmt"
 	"net/netip"
 	"net/url"
@@ -62,8 +63,11 @@ func (p *Provider) checkIdentity(*Registry) error {
 	return nil
 }
 
-func (p *Provider) checkClientAuth(*Registry) error {
+func (p *Provider) checkClientAuth(g *Registry) error {
 	secret := string(p.ClientSecret)
+	if slices.Contains(g.keySums, sha256.Sum256([]byte(secret))) {
+		return fmt.Errorf("ClientSecret is one of Config.Keys too, so the provider could seal login cookies; make a key of 32 random bytes")
+	}
 	if strings.TrimSpace(secret) != secret {
 		return fmt.Errorf("ClientSecret has space around it, perhaps the line feed of a file; remove it")
 	}
@@ -101,7 +105,25 @@ func (p *Provider) checkEndpoints(*Registry) error {
 	case slices.Contains(p.Scopes, "openid") && p.Issuer == "":
 		return fmt.Errorf("Issuer is empty, but Scopes has openid: the ID token's iss is checked against it; set Issuer")
 	}
+	if name := protocolParam(p.Endpoint.AuthURL); name != "" {
+		return fmt.Errorf("Endpoint.AuthURL has %q in its query, which Signon sets itself; remove it", name)
+	}
 	return nil
+}
+
+// protocolParam is a parameter in the query of an authorization endpoint that
+// would then be sent twice, which RFC 6749 section 3.1 forbids, or "".
+func protocolParam(endpoint string) string {
+	u, err := url.Parse(endpoint)
+	if err != nil || u.RawQuery == "" {
+		return ""
+	}
+	for name := range u.Query() {
+		if slices.Contains(protocolParams, name) {
+			return name
+		}
+	}
+	return ""
 }
 
 // discovers reports whether anything is left to discover: not where both endpoints
@@ -117,17 +139,12 @@ func (p *Provider) checkLocalURLs(g *Registry) error {
 	if p.RedirectURL == "" {
 		p.RedirectURL = g.origin.url + g.cfg.Mount + "/callback/" + p.Name
 	}
-	if p.PostLogoutRedirectURL == "" {
-		p.PostLogoutRedirectURL = g.origin.url + g.cfg.Mount + "/logged-out/" + p.Name
-	}
 	if p.LoginURL == "" {
 		p.LoginURL = g.cfg.Mount + "/login/" + p.Name
 	}
-	for field, raw := range map[string]string{"RedirectURL": p.RedirectURL, "PostLogoutRedirectURL": p.PostLogoutRedirectURL} {
-		rest, ok := strings.CutPrefix(raw, g.origin.url+"/")
-		if !ok || strings.ContainsAny(rest, "#\\") || strings.ContainsFunc(rest, notURL) {
-			return fmt.Errorf("%s %q is not on the origin of Config.BaseURL; expected %s/... without a fragment", field, raw, g.origin.url)
-		}
+	rest, ok := strings.CutPrefix(p.RedirectURL, g.origin.url+"/")
+	if !ok || strings.Contains(rest, "#") || strings.ContainsFunc(rest, notURL) {
+		return fmt.Errorf("RedirectURL %q is not on the origin of Config.BaseURL; expected %s/... without a fragment", p.RedirectURL, g.origin.url)
 	}
 	return localPath("LoginURL", p.LoginURL)
 }
@@ -210,7 +227,7 @@ func (p *Provider) providerURLs() map[string]string {
 	return map[string]string{
 		"Issuer": p.Issuer, "MetadataURL": p.MetadataURL,
 		"Endpoint.AuthURL": p.Endpoint.AuthURL, "Endpoint.TokenURL": p.Endpoint.TokenURL,
-		"UserInfoURL": p.UserInfoURL, "EndSessionURL": p.EndSessionURL, "RevocationURL": p.RevocationURL,
+		"UserInfoURL": p.UserInfoURL, "RevocationURL": p.RevocationURL,
 		"IntrospectionURL": p.IntrospectionURL, "JWKSURL": p.JWKSURL, "APIBaseURL": p.APIBaseURL,
 	}
 }

@@ -5,11 +5,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"html"
-	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"os"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -23,6 +23,13 @@ import (
 	"github.com/seed1a301047/signon/hooks"
 	"github.com/seed1a301047/signon/tokenstore"
 )
+
+// TestMain keeps the request log of zitadel's example out of the tests' output: it
+// goes to slog's default.
+func TestMain(m *testing.M) {
+	slog.SetDefault(slog.New(slog.DiscardHandler))
+	os.Exit(m.Run())
+}
 
 // origin is where the application is for the tests without a real browser.
 const origin = "https://app.test"
@@ -54,7 +61,7 @@ func newApp(t testing.TB, base string, p signon.Provider) *app {
 	auth, err := signon.New(signon.Config{
 		BaseURL: base,
 		Tokens:  a.store,
-		Logger:  slog.New(slog.NewTextHandler(io.Discard, nil)),
+		Logger:  slog.New(slog.DiscardHandler),
 	})
 	require.NoError(t, err)
 	a.auth = auth

@@ -43,7 +43,7 @@ func (s *blobs) CommitCtx(ctx context.Context, token string, b []byte, expiry ti
 		return err
 	}
 	if len(b) > maxBlob {
-		return fmt.Errorf("sessionstore: a session of %d bytes, want at most %d", len(b), maxBlob)
+		return fmt.Errorf("%w: %d bytes, want at most %d", errUnfit, len(b), maxBlob)
 	}
 	if !time.Now().Before(expiry) {
 		s.sessions.Delete(token)

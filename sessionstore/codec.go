@@ -67,7 +67,7 @@ const (
 )
 
 var (
-	errEncode  = errors.New("sessionstore: cannot encode the session")
+	errUnfit   = errors.New("sessionstore: what is in the session cannot be stored")
 	errDecode  = errors.New("sessionstore: not a session")
 	errVersion = errors.New("sessionstore: a session of another version or codec")
 )
@@ -78,13 +78,13 @@ func (*Codec) Encode(deadline time.Time, values map[string]any) ([]byte, error) 
 	b[0] = codecVersion
 	b, err := appendTime(b, deadline)
 	if err != nil {
-		return nil, fmt.Errorf("%w: deadline: %w", errEncode, err)
+		return nil, fmt.Errorf("%w: deadline: %w", errUnfit, err)
 	}
 	b = binary.AppendUvarint(b, uint64(len(values)))
 	for key, value := range values {
 		b = appendString(b, key)
 		if b, err = appendValue(b, value); err != nil {
-			return nil, fmt.Errorf("%w: value of %q: %w", errEncode, key, err)
+			return nil, fmt.Errorf("%w: value of %q: %w", errUnfit, key, err)
 		}
 	}
 	return b, nil

@@ -69,8 +69,8 @@ func bareManager() *scs.SessionManager {
 // is down is not a user who is signed out.
 func sessionError(w http.ResponseWriter, r *http.Request, err error) {
 	status := http.StatusServiceUnavailable
-	if errors.Is(err, errEncode) {
-		status = http.StatusInternalServerError // the application put in what cannot be written
+	if errors.Is(err, errUnfit) {
+		status = http.StatusInternalServerError // the application's mistake
 	}
 	slog.ErrorContext(r.Context(), "session not loaded or saved", "error", err)
 	w.Header().Set("Cache-Control", "no-store")

@@ -13,8 +13,8 @@
 //		Logins:   new(sessionstore.Memory),
 //	})
 //
-// Package sessiongorm keeps both in a database. For a [Store] of your own, package
-// sessiontest checks its contract.
+// For a [Store] of your own, over a database, package sessiontest checks its
+// contract.
 package sessionstore
 
 import (

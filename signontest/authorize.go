@@ -3,8 +3,6 @@ package signontest
 import (
 	"crypto/rand"
 	"fmt"
-	"html"
-	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -260,99 +258,4 @@ func (p *Provider) serveLogin(w http.ResponseWriter, r *http.Request) {
 	default:
 		p.answerCode(w, req, p.signIn(w, u))
 	}
-}
-
-// serveEndSession is RP-initiated logout without asking: it signs the browser out
-// and sends it to post_logout_redirect_uri if the client is named.
-func (p *Provider) serveEndSession(w http.ResponseWriter, r *http.Request) {
-	v := r.URL.Query()
-	maps.Copy(v, r.PostForm)
-	if c, err := r.Cookie(sessionCookie); err == nil {
-		p.mu.Lock()
-		delete(p.sessions, c.Value)
-		p.mu.Unlock()
-	}
-	http.SetCookie(w, p.cookie("", -1))
-	w.Header().Set("Cache-Control", "no-store")
-	to, err := url.Parse(v.Get("post_logout_redirect_uri"))
-	named := v.Get("client_id") == p.cfg.ClientID || p.issued(v.Get("id_token_hint"))
-	if err != nil || to.Host == "" || !named || !p.ownOrigin(to) {
-		writePage(w, http.StatusOK, "Signed out", `<p>You are signed out here.</p>`)
-		return
-	}
-	if v.Has("state") {
-		q := to.Query()
-		q.Set("state", v.Get("state"))
-		to.RawQuery = q.Encode()
-	}
-	w.Header().Set("Location", to.String())
-	w.WriteHeader(http.StatusSeeOther)
-}
-
-// issued tells whether an ID token, expired or not, is one of ours.
-func (p *Provider) issued(token string) bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return token != "" && slices.Contains(p.secrets, token)
-}
-
-// ownOrigin tells whether a URL is on the origin of a registered redirect URI.
-func (p *Provider) ownOrigin(to *url.URL) bool {
-	if p.cfg.Redirects == nil {
-		return to.Scheme == "http" || to.Scheme == "https"
-	}
-	return slices.ContainsFunc(p.cfg.Redirects, func(raw string) bool {
-		u, err := url.Parse(raw)
-		return err == nil && origin(u) == origin(to)
-	})
-}
-
-func writeFormPost(w http.ResponseWriter, action string, v url.Values) {
-	var b strings.Builder
-	fmt.Fprintf(&b, `<form method="post" action="%s">`, html.EscapeString(action))
-	for _, name := range slices.Sorted(maps.Keys(v)) {
-		for _, value := range v[name] {
-			fmt.Fprintf(&b, `<input type="hidden" name="%s" value="%s">`, html.EscapeString(name), html.EscapeString(value))
-		}
-	}
-	b.WriteString(`<button>Continue</button></form><script>document.forms[0].submit()</script>`)
-	writePage(w, http.StatusOK, "Continue", b.String())
-}
-
-func writeLoginPage(w http.ResponseWriter, action string, users []User, params url.Values, problem string) {
-	var b strings.Builder
-	if problem != "" {
-		fmt.Fprintf(&b, `<p class="problem" role="alert">%s</p>`, html.EscapeString(problem))
-	}
-	fmt.Fprintf(&b, `<p><b>%s</b> asks who you are.</p>`, html.EscapeString(params.Get("client_id")))
-	fmt.Fprintf(&b, `<form id="login" method="post" action="%s">`, html.EscapeString(action))
-	fmt.Fprintf(&b, `<input type="hidden" name="request" value="%s">`, html.EscapeString(params.Encode()))
-	b.WriteString(`<label for="username">Sign in as</label><select id="username" name="username">`)
-	for _, u := range users {
-		selected := ""
-		if u.Subject == params.Get("login_hint") {
-			selected = " selected"
-		}
-		fmt.Fprintf(&b, `<option value="%s"%s>%s</option>`, html.EscapeString(u.Subject), selected, html.EscapeString(u.Name))
-	}
-	b.WriteString(`</select><p><button name="decision" value="approve">Sign in</button> ` +
-		`<button class="second" name="decision" value="deny">No, go back</button></p></form>`)
-	writePage(w, http.StatusOK, "Sign in", b.String())
-}
-
-const pageHead = `<!doctype html><html lang="en"><head><meta charset="utf-8">
-<meta name="viewport" content="width=device-width"><title>%s</title><style>
-body{font:1.05rem/1.5 system-ui,sans-serif;max-width:24rem;margin:12vh auto;padding:0 1.5rem;color:#1d2433;background:#f4f5f8}
-main{background:#fff;border:1px solid #dfe3ea;border-radius:12px;padding:1.5rem 2rem}h1{font-size:1.4rem}
-label{display:block;font-weight:600}select,button{font:inherit;padding:.5rem .8rem;border-radius:8px;border:1px solid #b9c1cf}
-select{width:100%%;margin-top:.3rem}button{background:#3a4a9f;border-color:#3a4a9f;color:#fff;cursor:pointer}
-button.second{background:#fff;color:#3a4a9f}.problem{color:#a3241f}small{color:#667}
-</style></head><body><main><h1>%s</h1>
-`
-
-func writePage(w http.ResponseWriter, status int, title, body string) {
-	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	w.WriteHeader(status)
-	fmt.Fprintf(w, pageHead, title, title)
-	fmt.Fprintf(w, "%s\n<p><small>A provider for tests. It asks for no password.</small></p></main></body></html>\n", body)
 }

@@ -7,9 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
-	"sync"
 	"testing"
-	"time"
 )
 
 // A Browser keeps cookies and sends requests as a browser does, a step at a time:
@@ -36,12 +34,26 @@ type Browser struct {
 const maxBody = 16 << 20
 
 // NewBrowser returns a browser without cookies. A request that gets no answer
-// fails the test; only [Browser.Open] returns an error instead.
+// fails the test; only [Browser.Open] returns an error instead. If t is nil, as in
+// an Example, what would fail the test panics.
 func NewBrowser(t testing.TB) *Browser {
+	if t == nil {
+		t = noTest{}
+	}
 	network := &http.Transport{}
 	t.Cleanup(network.CloseIdleConnections)
 	return &Browser{t: t, routes: &inProcess{next: network}}
 }
+
+// noTest stands for the test where there is none.
+type noTest struct{ testing.TB }
+
+func (noTest) Helper()                   {}
+func (noTest) Logf(string, ...any)       {}
+func (noTest) Cleanup(func())            {}
+func (noTest) Context() context.Context  { return context.Background() }
+func (noTest) Fatal(args ...any)         { panic(fmt.Sprint(args...)) }
+func (noTest) Fatalf(f string, a ...any) { panic(fmt.Sprintf(f, a...)) }
 
 // Serve has h answer the requests to an origin, such as "https://app.test", in
 // process, where there would be a network. A [Provider] is such a handler.
@@ -124,7 +136,7 @@ type Visit struct {
 	URL    string      // absolute, or relative to From
 	Form   url.Values  // is sent as a form
 	Body   string      // is sent where there is no Form; Header says what it is
-	Header http.Header // is added to what the browser sends by itself
+	Header http.Header // replaces what the browser sends by itself; Host too, and a Cookie goes beside the browser's
 	From   *Page       // the page that asks. If nil, the user does
 	Fetch  bool        // a request of a script, not a navigation; with credentials
 
@@ -215,6 +227,10 @@ func (v *Visit) request(ctx context.Context, u *url.URL) (*http.Request, error) 
 	v.browserHeader(req, contentType)
 	for name, values := range v.Header {
 		req.Header[http.CanonicalHeaderKey(name)] = values
+	}
+	if host := req.Header.Get("Host"); host != "" {
+		req.Host = host
+		req.Header.Del("Host")
 	}
 	return req, nil
 }
@@ -324,19 +340,4 @@ func (v *Visit) context(u *url.URL, method string) crossing {
 		return crossSite
 	}
 	return crossSiteLink
-}
-
-// jar keeps cookies; see jar.go for the rules.
-type jar struct {
-	mu      sync.Mutex
-	cookies []cookie
-	made    int
-	refused []RejectedCookie
-}
-
-type cookie struct {
-	http.Cookie
-	hostOnly bool
-	expiry   time.Time // zero: with the browser
-	number   int       // the order of making
 }

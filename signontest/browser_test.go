@@ -48,6 +48,10 @@ func TestFetchMetadata(t *testing.T) {
 			return b.At(app).Click("https://other.test/302").Follow()
 		},
 			"cross-site navigate document origin= referer=https://app.example.com/x"},
+		{"redirected by a shy page", func(b *signontest.Browser) *signontest.Page {
+			return b.At(app).Click("https://other.test/shy").Follow()
+		},
+			"cross-site navigate document origin= referer="},
 		{"posted there and back", func(b *signontest.Browser) *signontest.Page {
 			return b.At(app).Post("https://other.test/307", nil).Follow()
 		}, "cross-site navigate document origin=null referer=https://app.example.com/x"},
@@ -57,8 +61,11 @@ func TestFetchMetadata(t *testing.T) {
 			b.Serve(app, show)
 			b.Serve("https://other.test", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				status := http.StatusFound
-				if r.URL.Path == "/307" {
+				switch r.URL.Path {
+				case "/307":
 					status = http.StatusTemporaryRedirect
+				case "/shy":
+					w.Header().Set("Referrer-Policy", "no-referrer")
 				}
 				http.Redirect(w, r, app, status)
 			}))
@@ -273,4 +280,83 @@ func TestBrowserOverTheNetwork(t *testing.T) {
 	cancel()
 	_, err = b.Open(ctx, signontest.Visit{URL: "https://app.test"})
 	require.ErrorIs(t, err, context.Canceled)
+}
+
+func TestReferrerPolicy(t *testing.T) {
+	const from = "https://app.example.com/secret?code=1"
+	for _, test := range []struct{ policy, to, want string }{
+		{"", "https://app.example.com/", from},
+		{"", "https://evil.test/", "https://app.example.com/"},
+		{"", "http://evil.test/", ""},
+		{"no-referrer", "https://app.example.com/", ""},
+		{"same-origin", "https://app.example.com/", from},
+		{"same-origin", "https://evil.test/", ""},
+		{"origin", "https://app.example.com/", "https://app.example.com/"},
+		{"origin", "http://evil.test/", "https://app.example.com/"},
+		{"strict-origin", "https://app.example.com/", "https://app.example.com/"},
+		{"strict-origin", "http://evil.test/", ""},
+		{"unsafe-url", "http://evil.test/", from},
+		{"no-referrer, unsafe-url", "https://evil.test/", from},
+	} {
+		b := signontest.NewBrowser(t)
+		b.Serve(test.to, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, r.Referer()) }))
+		p := b.At(from)
+		p.Header.Set("Referrer-Policy", test.policy)
+		require.Equal(t, test.want, p.Click(test.to).Body, test)
+	}
+}
+
+// A browser without a test panics where it would have failed it.
+func TestBrowserWithoutTest(t *testing.T) {
+	b := signontest.NewBrowser(nil)
+	b.Serve("https://app.test", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/", http.StatusFound) }))
+	b.Serve("https://odd.test", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("Set-Cookie", "a=1; Domain=x.test") }))
+	p := b.Get("https://odd.test")
+	require.Len(t, b.RejectedCookies(), 1)
+	for name, f := range map[string]func(){
+		"endless":   func() { b.Get("https://app.test").FollowAll(5) },
+		"no hop":    func() { p.Follow() },
+		"no form":   func() { p.Submit("", nil) },
+		"no host":   func() { b.Get("http://127.0.0.1:0/") },
+		"relative":  func() { b.At("/x") },
+		"serve":     func() { b.Serve("app", nil) },
+		"bad url":   func() { b.Cookies(":") },
+		"bad url 2": func() { b.SetCookie(":", "a=1") },
+		"refused":   func() { b.SetCookie("http://app.test", "a=1; Secure") },
+	} {
+		require.Panics(t, f, name)
+	}
+}
+
+func TestVisitHeader(t *testing.T) {
+	b := signontest.NewBrowser(t)
+	b.SetCookie("https://app.test/", "mine=1")
+	b.Serve("https://app.test", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		fmt.Fprintln(w, r.Host, r.Header["Cookie"], r.Header.Get("Sec-Purpose"), r.Header.Get("Accept"), r.Header.Get("Host"), r.Method, r.ContentLength)
+	}))
+	p, err := b.Open(t.Context(), signontest.Visit{
+		URL: "https://app.test/", Method: http.MethodPut, Body: "{}",
+		Header: http.Header{"Host": {"evil.test"}, "Cookie": {"theirs=1"}, "sec-purpose": {"prefetch"}, "Accept": nil},
+	})
+	require.NoError(t, err)
+	require.Equal(t, "evil.test [theirs=1 mine=1] prefetch   PUT 2\n", p.Body)
+}
+
+// Wherever a browser goes, it is a place, and going there again leads nowhere else.
+func FuzzResolveURL(f *testing.F) {
+	for _, ref := range []string{"/x?y#z", "//evil", `/\evil`, "/\t/evil", "https:evil", "https:///evil", "http://a@b:1/%2f", "1:2", "/%zz", "//[::1]/"} {
+		f.Add(ref)
+	}
+	base := &url.URL{Scheme: "https", Host: "rp.test", Path: "/a/b"}
+	f.Fuzz(func(t *testing.T, ref string) {
+		u, err := signontest.ResolveURL(base, ref)
+		if err != nil {
+			return
+		}
+		require.Contains(t, []string{"http", "https"}, u.Scheme)
+		require.NotEmpty(t, u.Host)
+		again, err := signontest.ResolveURL(base, u.String())
+		require.NoError(t, err)
+		require.Equal(t, u.String(), again.String())
+	})
 }

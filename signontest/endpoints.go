@@ -82,9 +82,11 @@ func (f Edit) apply(object map[string]any) {
 	}
 }
 
-// ServeHTTP answers every endpoint.
+// ServeHTTP answers every endpoint, and after Close none.
 func (p *Provider) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	p.busy.Add(1)
+	if !p.begin() {
+		panic(http.ErrAbortHandler)
+	}
 	defer p.busy.Done()
 	path := strings.TrimPrefix(r.URL.Path, p.issuer.Path)
 	e, ok := endpointOf(path)
@@ -108,6 +110,15 @@ func (p *Provider) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	default:
 		p.serveFaulty(e, w, r)
 	}
+}
+
+func (p *Provider) begin() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.closed {
+		p.busy.Add(1)
+	}
+	return !p.closed
 }
 
 // readForm leaves the body alone unless it is a form, which a handler of the

@@ -105,7 +105,7 @@ const (
 // Faults of the ID token. Except where a fault is about the signature, it is good.
 const (
 	NoIDToken      Fault = "NoIDToken"      // id_token is missing
-	WrongNonce     Fault = "WrongNonce"     // nonce is another one; so does a refresh have one
+	WrongNonce     Fault = "WrongNonce"     // nonce is another one, at a refresh too
 	MissingNonce   Fault = "MissingNonce"   // nonce is missing
 	WrongIssuer    Fault = "WrongIssuer"    // iss is another issuer
 	WrongAudience  Fault = "WrongAudience"  // aud is another client

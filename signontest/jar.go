@@ -8,8 +8,24 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 )
+
+// A jar keeps cookies by the rules of RFC 6265bis.
+type jar struct {
+	mu      sync.Mutex
+	cookies []cookie
+	made    int
+	refused []RejectedCookie
+}
+
+type cookie struct {
+	http.Cookie
+	hostOnly bool
+	expiry   time.Time // zero: with the browser
+	number   int       // the order of making
+}
 
 // crossing is where a request comes from, as SameSite sees it.
 type crossing int
@@ -49,15 +65,15 @@ func (c *cookie) place(u *url.URL) error {
 	domain := strings.ToLower(strings.TrimPrefix(c.Domain, "."))
 	switch {
 	case strings.HasPrefix(strings.ToLower(c.Name), "__host-") && c.Domain != "":
-		return errors.New("__Host- goes without Domain")
+		return errors.New("a __Host- cookie goes without Domain")
 	case strings.HasPrefix(strings.ToLower(c.Name), "__host-") && c.Path != "/":
-		return errors.New("__Host- needs Path=/")
+		return errors.New("a __Host- cookie needs Path=/")
 	case domain == "":
 		c.hostOnly, domain = true, host
 	case domain != host && !strings.Contains(domain, "."):
-		return fmt.Errorf("Domain %q is a public suffix", domain)
+		return fmt.Errorf("its Domain %q is a public suffix", domain)
 	case !domainMatch(host, domain):
-		return fmt.Errorf("Domain %q is not that of %q", domain, host)
+		return fmt.Errorf("its Domain %q is not that of %q", domain, host)
 	}
 	c.Domain = domain
 	if !strings.HasPrefix(c.Path, "/") {
@@ -72,13 +88,13 @@ func (c *cookie) check(secure, lax bool) error {
 	case len(c.Name)+len(c.Value) > maxCookie:
 		return fmt.Errorf("name and value have more than %d bytes", maxCookie)
 	case c.Secure && !secure:
-		return errors.New("Secure does not come by http")
+		return errors.New("a Secure cookie does not come by http")
 	case (strings.HasPrefix(name, "__host-") || strings.HasPrefix(name, "__secure-")) && !c.Secure:
-		return errors.New("__Host- and __Secure- need Secure")
+		return errors.New("a __Host- or __Secure- cookie needs Secure")
 	case c.SameSite == http.SameSiteNoneMode && !c.Secure:
-		return errors.New("SameSite=None needs Secure")
+		return errors.New("a cookie with SameSite=None needs Secure")
 	case c.SameSite != http.SameSiteNoneMode && !lax:
-		return errors.New("SameSite does not let another site's request set it")
+		return errors.New("by its SameSite, another site's request does not set it")
 	}
 	return nil
 }

@@ -131,6 +131,7 @@ func TestCookieScope(t *testing.T) {
 		{"https://app.example.com:8443/", "root"}, // ports share cookies
 		{"http://app.example.com/", "root"},
 		{"https://www.example.com/sub/", "domain"},
+		{"https://x.app.example.com/sub/", "domain"}, // host-only: no subdomain either
 		{"https://example.com/sub/", "domain"},
 		{"https://notexample.com/sub/", ""},
 	} {
@@ -165,6 +166,7 @@ func TestSecureCookieIsNotLaidOver(t *testing.T) {
 	b.Serve("http://app.test", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Set-Cookie", "a=evil; Path=/")
 	}))
+	require.Empty(t, b.Cookies("http://app.test/"), "it does not go by http")
 	b.Get("http://app.test/")
 	require.Len(t, b.RejectedCookies(), 1)
 	require.Equal(t, "good", b.Cookies("https://app.test/")["a"])

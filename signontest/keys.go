@@ -14,6 +14,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math/big"
+	"slices"
 	"strings"
 	"sync"
 )
@@ -98,10 +99,12 @@ func (k key) header(with map[string]any) map[string]any {
 	return h
 }
 
+var rsaAlgs = []string{"RS256", "RS384", "RS512", "PS256", "PS384", "PS512"}
+
 var sharedRSA = sync.OnceValue(func() crypto.Signer { return newKey("RS256") })
 
 func firstKey(alg string) crypto.Signer {
-	if strings.HasPrefix(alg, "RS") || strings.HasPrefix(alg, "PS") {
+	if slices.Contains(rsaAlgs, alg) {
 		return sharedRSA()
 	}
 	return newKey(alg)
@@ -111,18 +114,18 @@ func firstKey(alg string) crypto.Signer {
 func newKey(alg string) crypto.Signer {
 	var k crypto.Signer
 	var err error
-	switch alg {
-	case "RS256", "RS384", "RS512", "PS256", "PS384", "PS512":
+	switch {
+	case slices.Contains(rsaAlgs, alg):
 		k, err = rsa.GenerateKey(rand.Reader, 2048)
-	case "ES256":
+	case alg == "ES256":
 		k, err = ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	case "ES384":
+	case alg == "ES384":
 		k, err = ecdsa.GenerateKey(elliptic.P384(), rand.Reader)
-	case "ES512":
+	case alg == "ES512":
 		k, err = ecdsa.GenerateKey(elliptic.P521(), rand.Reader)
-	case "EdDSA":
+	case alg == "EdDSA":
 		_, k, err = ed25519.GenerateKey(rand.Reader)
-	case "HS256":
+	case alg == "HS256":
 		return nil
 	default:
 		panic(fmt.Sprintf("signontest: unknown Config.SigningAlg %q", alg))

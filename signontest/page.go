@@ -85,7 +85,7 @@ func (p *Page) redirects() bool {
 
 // posts tells a page whose script submits its form.
 func (p *Page) posts() bool {
-	return p.Status == http.StatusOK && strings.Contains(p.Body, ".submit()") && len(p.Forms()) > 0
+	return strings.Contains(p.Body, ".submit()") && len(p.Forms()) > 0
 }
 
 // Click opens a link on the page, which may be relative.

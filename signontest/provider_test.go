@@ -1,17 +1,13 @@
 package signontest_test
 
 import (
-	"crypto"
-	"crypto/ecdsa"
-	"crypto/ed25519"
-	"crypto/elliptic"
-	"crypto/rsa"
 	"crypto/sha256"
 	"encoding/base64"
-	"math/big"
 	"net/http"
 	"net/url"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -291,87 +287,6 @@ func TestRevocationAndIntrospection(t *testing.T) {
 	require.Equal(t, 2, p.Stats().Revoked)
 }
 
-func TestSigningAlgs(t *testing.T) {
-	for _, alg := range []string{"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA", "HS256"} {
-		t.Run(alg, func(t *testing.T) {
-			p := signontest.NewInProcess(signontest.Config{SigningAlg: alg})
-			token := signIn(t, p, nil)["id_token"]
-			require.Equal(t, alg, part(t, token, 0)["alg"])
-			require.True(t, verifies(t, p, token))
-			require.False(t, verifies(t, p, token.(string)[:len(token.(string))-8]+"AAAAAAAA"))
-		})
-	}
-}
-
-func TestKeyRotation(t *testing.T) {
-	p := signontest.NewInProcess(signontest.Config{SigningAlg: "ES256"})
-	before := signIn(t, p, nil)["id_token"]
-	p.AddKey()
-	require.True(t, verifies(t, p, before))
-	p.RotateKeys()
-	require.False(t, verifies(t, p, before))
-	after := signIn(t, p, nil)["id_token"]
-	require.True(t, verifies(t, p, after))
-	require.NotEqual(t, part(t, before, 0)["kid"], part(t, after, 0)["kid"])
-
-	signed, err := p.Sign(map[string]any{"typ": "logout+jwt", "kid": nil}, map[string]any{"sub": "alice"})
-	require.NoError(t, err)
-	require.Equal(t, map[string]any{"alg": "ES256", "typ": "logout+jwt"}, part(t, signed, 0))
-}
-
-// verifies checks a token with the published key of its kid, or the secret.
-func verifies(t testing.TB, p *signontest.Provider, token any) bool {
-	t.Helper()
-	header := part(t, token, 0)
-	alg, _ := header["alg"].(string)
-	input, sig, _ := cutLast(token.(string), ".")
-	raw, err := base64.RawURLEncoding.DecodeString(sig)
-	require.NoError(t, err)
-	if alg == "HS256" {
-		return hs256(p.ClientSecret(), input) == sig
-	}
-	_, set := get(t, p, p.URL(signontest.JWKS), nil)
-	for _, k := range set["keys"].([]any) {
-		jwk := k.(map[string]any)
-		if jwk["kid"] == header["kid"] && jwk["alg"] == alg {
-			return verify(alg, jwk, []byte(input), raw)
-		}
-	}
-	return false
-}
-
-func verify(alg string, jwk map[string]any, input, sig []byte) bool {
-	hash := map[string]crypto.Hash{"256": crypto.SHA256, "384": crypto.SHA384, "512": crypto.SHA512}[alg[2:]]
-	var digest []byte
-	if alg != "EdDSA" {
-		h := hash.New()
-		h.Write(input)
-		digest = h.Sum(nil)
-	}
-	num := func(name string) *big.Int {
-		b, _ := base64.RawURLEncoding.DecodeString(jwk[name].(string))
-		return new(big.Int).SetBytes(b)
-	}
-	switch alg[:2] {
-	case "RS":
-		return rsa.VerifyPKCS1v15(&rsa.PublicKey{N: num("n"), E: int(num("e").Int64())}, hash, digest, sig) == nil
-	case "PS":
-		return rsa.VerifyPSS(&rsa.PublicKey{N: num("n"), E: int(num("e").Int64())}, hash, digest, sig, nil) == nil
-	case "ES":
-		curve := map[string]elliptic.Curve{"P-256": elliptic.P256(), "P-384": elliptic.P384(), "P-521": elliptic.P521()}[jwk["crv"].(string)]
-		half := len(sig) / 2
-		r, s := new(big.Int).SetBytes(sig[:half]), new(big.Int).SetBytes(sig[half:])
-		return ecdsa.Verify(&ecdsa.PublicKey{Curve: curve, X: num("x"), Y: num("y")}, digest, r, s)
-	}
-	x, _ := base64.RawURLEncoding.DecodeString(jwk["x"].(string))
-	return ed25519.Verify(x, input, sig)
-}
-
-func cutLast(s, sep string) (before, after string, ok bool) {
-	i := strings.LastIndex(s, sep)
-	return s[:i], s[i+1:], true
-}
-
 func TestAPI(t *testing.T) {
 	p := signontest.NewInProcess(signontest.Config{})
 	token := signIn(t, p, nil)["access_token"]
@@ -392,4 +307,126 @@ func TestAPI(t *testing.T) {
 	require.Equal(t, "query", m["placement"])
 	_, m = post(t, p, signontest.API, url.Values{"access_token": {token.(string)}})
 	require.Equal(t, "body", m["placement"])
+}
+
+func TestAdminScope(t *testing.T) {
+	p := signontest.NewInProcess(signontest.Config{})
+	token := signIn(t, p, url.Values{"scope": {"admin"}})["access_token"]
+	_, m := get(t, p, p.URL(signontest.API)+"admin", token)
+	require.Equal(t, "alice", m["admin"])
+}
+
+// A plain OAuth 2.0 client gets neither an ID token nor iss.
+func TestWithoutOpenID(t *testing.T) {
+	p := signontest.NewInProcess(signontest.Config{})
+	v := authorize(t, p, url.Values{"scope": {"profile"}})
+	require.False(t, v.Has("iss"))
+	_, tokens := post(t, p, signontest.Token, codeForm(v.Get("code")))
+	require.NotContains(t, tokens, "id_token")
+	require.Equal(t, "profile", tokens["scope"])
+}
+
+func TestMetadataTellsTheConfiguration(t *testing.T) {
+	for want, config := range map[string]signontest.Config{
+		"none": {Public: true}, "client_secret_post": {ClientAuth: "client_secret_post", SigningAlg: "HS256"},
+	} {
+		p := signontest.NewInProcess(config)
+		_, meta := get(t, p, p.URL(signontest.Metadata), nil)
+		require.Equal(t, []any{want}, meta["token_endpoint_auth_methods_supported"])
+	}
+	_, set := get(t, signontest.NewInProcess(signontest.Config{SigningAlg: "HS256"}), "https://provider.test/jwks", nil)
+	require.Empty(t, set["keys"])
+}
+
+func TestRefusals(t *testing.T) {
+	p := signontest.NewInProcess(signontest.Config{})
+	for _, test := range []struct {
+		name, method, path, contentType, body string
+		want                                  int
+	}{
+		{"unknown path", "GET", "/nothing", "", "", 404},
+		{"unknown elsewhere", "GET", "/elsewhere/nothing", "", "", 404},
+		{"authorize by PUT", "PUT", "/authorize", "", "", 405},
+		{"authorize with a bad query", "GET", "/authorize?%zz", "", "", 400},
+		{"authorize by POST", "POST", "/authorize", form, "client_id=stranger", 400},
+		{"login by GET", "GET", "/authorize/login", "", "", 403},
+		{"login with a bad request", "POST", "/authorize/login", form, "request=%25zz", 400},
+		{"login for a stranger", "POST", "/authorize/login", form, "request=client_id%3Dx", 400},
+		{"token by GET", "GET", "/token", "", "", 400},
+		{"token as JSON", "POST", "/token", "application/json", "{}", 400},
+		{"token with a query", "POST", "/token?a=b", form, "a=b", 400},
+		{"bad form", "POST", "/token", form, "%zz", 400},
+		{"revocation by nobody", "POST", "/revoke", form, "token=x", 401},
+		{"introspection by nobody", "POST", "/introspect", form, "token=x", 401},
+		{"userinfo by nobody", "GET", "/userinfo", "", "", 401},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			req, err := http.NewRequest(test.method, p.Issuer()+test.path, strings.NewReader(test.body))
+			require.NoError(t, err)
+			req.Header.Set("Content-Type", test.contentType)
+			res, err := noRedirects(p).Do(req)
+			require.NoError(t, err)
+			defer res.Body.Close()
+			require.Equal(t, test.want, res.StatusCode)
+		})
+	}
+}
+
+const form = "application/x-www-form-urlencoded"
+
+func TestWrongConfiguration(t *testing.T) {
+	require.Panics(t, func() { signontest.NewInProcess(signontest.Config{Issuer: "provider"}) })
+	require.Panics(t, func() { signontest.NewInProcess(signontest.Config{SigningAlg: "RS1"}) })
+	require.Panics(t, func() { signontest.NewInProcess(signontest.Config{ClientAuth: "tls"}) })
+}
+
+// An issuer may have a path, under which the provider then is.
+func TestIssuerWithPath(t *testing.T) {
+	p := signontest.NewInProcess(signontest.Config{Issuer: "https://provider.test/tenant"})
+	tokens := signIn(t, p, nil)
+	require.Equal(t, p.Issuer(), part(t, tokens["id_token"], 1)["iss"])
+	_, m := get(t, p, p.URL(signontest.API)+"items", tokens["access_token"])
+	require.Equal(t, "alice", m["owner"])
+	require.Len(t, p.Requests(""), 3)
+	require.Equal(t, []string{"authorize", "token", "api"}, []string{
+		string(p.Requests("")[0].Endpoint), string(p.Requests("")[1].Endpoint), string(p.Requests("")[2].Endpoint),
+	})
+}
+
+func TestClosed(t *testing.T) {
+	p, err := signontest.Start(signontest.Config{})
+	require.NoError(t, err)
+	signIn(t, p, nil)
+	p.Close()
+	p.Close()
+	_, err = p.HTTPClient().Get(p.URL(signontest.Metadata))
+	require.Error(t, err)
+
+	p = signontest.NewInProcess(signontest.Config{})
+	p.Close()
+	_, err = p.HTTPClient().Get(p.URL(signontest.Metadata))
+	require.Error(t, err)
+}
+
+// However many come at once, a code and a refresh token work for one.
+func TestOnceForAll(t *testing.T) {
+	p := signontest.NewInProcess(signontest.Config{})
+	for name, form := range map[string]url.Values{
+		"code":    codeForm(authorize(t, p, nil).Get("code")),
+		"refresh": refreshForm(signIn(t, p, nil)["refresh_token"]),
+	} {
+		var good atomic.Int32
+		var all sync.WaitGroup
+		for range 50 {
+			all.Go(func() {
+				if status, _ := post(t, p, signontest.Token, form); status == http.StatusOK {
+					good.Add(1)
+				}
+			})
+		}
+		all.Wait()
+		require.EqualValues(t, 1, good.Load(), name)
+	}
+	require.Equal(t, 50, p.Stats().MaxPerCode)
+	require.Equal(t, 49, p.Stats().RefreshReused)
 }

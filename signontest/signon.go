@@ -32,6 +32,7 @@ func (p *Provider) OAuthProvider(name string) signon.Provider {
 		ClientAuth:   p.clientAuth(),
 		Endpoint:     oauth2.Endpoint{AuthURL: p.URL(Authorize), TokenURL: p.URL(Token)},
 		UserInfoURL:  p.URL(API) + "user",
+		SubjectClaim: "id",
 		Scopes:       []string{"profile", "items"},
 		APIBaseURL:   p.URL(API),
 	}

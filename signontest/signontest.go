@@ -148,6 +148,7 @@ type Provider struct {
 	busy   sync.WaitGroup
 
 	mu       sync.Mutex
+	closed   bool // nothing is added to busy any more
 	keys     keyring
 	armed    map[Fault]int // how often it still fires; negative: always
 	fired    map[Fault]int
@@ -222,6 +223,9 @@ func newProvider(cfg Config) *Provider {
 	if err != nil || u.Host == "" {
 		panic(fmt.Sprintf("signontest: Config.Issuer %q is not an absolute URL", cfg.Issuer))
 	}
+	if a := cfg.ClientAuth; a != "" && a != "client_secret_basic" && a != "client_secret_post" {
+		panic(fmt.Sprintf("signontest: Config.ClientAuth %q is neither client_secret_basic nor client_secret_post", a))
+	}
 	p := &Provider{
 		cfg: withDefaults(cfg), issuer: u,
 		armed: map[Fault]int{}, fired: map[Fault]int{}, counts: map[Endpoint]int{},
@@ -261,8 +265,12 @@ func setDefault[T comparable](field *T, value T) {
 	}
 }
 
-// Close stops the provider and ends the answers that hang.
+// Close stops the provider and ends the answers that hang. It returns when the
+// last one has ended.
 func (p *Provider) Close() {
+	p.mu.Lock()
+	p.closed = true
+	p.mu.Unlock()
 	p.cancel()
 	if p.server != nil {
 		_ = p.server.Close()

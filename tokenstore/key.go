@@ -6,8 +6,8 @@
 //	err := tokens.SaveToken(ctx, key, token)
 //	token, err = tokens.FetchToken(ctx, key)
 //
-// Package tokengorm keeps them in a database. A store of your own needs the four
-// methods of signon.TokenStore; package tokentest checks it.
+// A store of your own, over a database, needs the four methods of
+// signon.TokenStore; package tokentest checks it.
 package tokenstore
 
 import (

@@ -3,6 +3,7 @@ package bounded_test
 import (
 	"fmt"
 	"maps"
+	"math/rand/v2"
 	"runtime"
 	"strconv"
 	"sync"
@@ -107,7 +108,7 @@ func TestExpiry(t *testing.T) {
 		require.True(t, ok)
 		_, ok = m.Touch("touched", time.Now().Add(time.Hour))
 		require.True(t, ok)
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 
 		require.Equal(t, map[string]int{"touched": 1, "far": 1, "never": 1}, maps.Collect(m.All()))
 		_, ok = m.Get("a")
@@ -212,6 +213,39 @@ func TestConcurrently(t *testing.T) {
 	}
 	all.Wait()
 	require.LessOrEqual(t, m.Len(), 50)
+}
+
+// TestModel holds a Map that is never full to a plain map, while time goes by.
+func TestModel(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		type value struct {
+			v      int
+			expiry time.Time
+		}
+		m, model := bounded.New[int, int](16), make(map[int]value)
+		random := rand.New(rand.NewPCG(1, 2))
+		for i := range 100_000 {
+			k := random.IntN(16)
+			switch random.IntN(4) {
+			case 0, 1:
+				expiry := time.Now().Add(time.Duration(random.IntN(50)))
+				m.Put(k, i, expiry)
+				model[k] = value{i, expiry}
+			case 2:
+				m.Delete(k)
+				delete(model, k)
+			case 3:
+				time.Sleep(time.Duration(random.IntN(5)))
+			}
+			k = random.IntN(16)
+			got, ok := m.Get(k)
+			want, exists := model[k]
+			require.Equal(t, exists && time.Now().Before(want.expiry), ok)
+			if ok {
+				require.Equal(t, want.v, got)
+			}
+		}
+	})
 }
 
 // FuzzMap holds a Map that is never full to a plain map.

@@ -20,6 +20,11 @@ const (
 	maxRetry     = 5 * time.Minute        // the longest Retry-After that is heeded
 )
 
+var (
+	errTarries = errors.New("oidc: the provider tarries")
+	errLost    = errors.New("oidc: the HTTP client ended the fetch")
+)
+
 // cached is one thing that is fetched and kept. A copy goes through four ages:
 //
 //	fresh             served; no lock, no allocation
@@ -135,8 +140,11 @@ func (c *cached[T]) start() {
 	go func() {
 		ctx, cancel := context.WithTimeout(context.Background(), c.budget)
 		defer cancel()
-		value, ttl, err := c.guarded(ctx)
-		c.land(f, value, ttl, err)
+		var value *T
+		var ttl time.Duration
+		err := errLost
+		defer func() { c.land(f, value, ttl, err) }() // even if the fetch ends its goroutine
+		value, ttl, err = c.guarded(ctx)
 	}()
 }
 
@@ -223,8 +231,6 @@ func (c *cached[T]) last() *T {
 	}
 	return nil
 }
-
-var errTarries = errors.New("oidc: the provider tarries")
 
 // wait returns what the flight brings, unless the caller leaves or late fires.
 func (f *flight[T]) wait(ctx context.Context, late <-chan time.Time) (*T, error) {

@@ -1,6 +1,7 @@
 package discovery_test
 
 import (
+	"flag"
 	"fmt"
 	"os"
 	"runtime"
@@ -12,6 +13,9 @@ import (
 func TestMain(m *testing.M) {
 	before := runtime.NumGoroutine()
 	code := m.Run()
+	if flag.Lookup("test.fuzz").Value.String() != "" { // which keeps a goroutine for signals
+		os.Exit(code)
+	}
 	for range 200 {
 		if runtime.NumGoroutine() <= before {
 			break

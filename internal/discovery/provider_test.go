@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"maps"
 	"net/http"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -37,6 +38,7 @@ type answer struct {
 	after  time.Duration // how long it takes; the request's context is heeded
 	err    error         // instead of an answer
 	panics bool
+	exits  bool // the goroutine, as a failing test does
 	body   string
 }
 
@@ -79,6 +81,9 @@ func (p *provider) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	if a.panics {
 		panic("transport")
+	}
+	if a.exits {
+		runtime.Goexit()
 	}
 	select {
 	case <-time.After(a.after):

@@ -28,15 +28,26 @@ func TestParseCompact(t *testing.T) {
 	require.Equal(t, "{}", string(c.Payload))
 }
 
+// ID-18: three segments, and something in each of them.
+func TestParseCompactSegments(t *testing.T) {
+	header := b64([]byte(`{"alg":"ES256"}`))
+	for _, token := range []string{
+		"", ".", "..", "...", header, header + ".e30", header + ".e30.", header + "..AQ", ".e30.AQ",
+		header + ".e30.AQ.", header + ".e30.AQ.AQ", header + ".AQ.AQ.AQ.AQ",
+	} {
+		_, err := jose.ParseCompact(token)
+		require.Error(t, err, token)
+	}
+}
+
 // ID-18: at the limit, and one byte beyond.
 func TestParseCompactLimit(t *testing.T) {
 	head := b64([]byte(`{"alg":"none"}`)) + "."
 	room := jose.MaxCompact - len(head) - len(".AAAA")
 	payload := strings.Repeat("AAAA", room/4)
-	pad := "AAAA" + strings.Repeat("AAAA", 1)
 	_, err := jose.ParseCompact(head + payload + ".AAAA")
 	require.NoError(t, err)
-	_, err = jose.ParseCompact(head + payload + pad + ".AAAA")
+	_, err = jose.ParseCompact(head + payload + "AAAAAAAA.AAAA")
 	require.Error(t, err)
 
 	huge := strings.Repeat("A", 10<<20)

@@ -33,14 +33,32 @@ func (c *Client) request(ctx context.Context, stage Stage, endpoint string, para
 		ClientID: c.ClientID, Secret: c.Secret, Issuer: c.Issuer, Endpoint: form.URL,
 		Header: form.Header, Params: form.Params,
 	}
-	if err := Hook(ctx, "client authentication", c.Auth.Authenticate, auth); err != nil {
+	if err := c.authenticate(ctx, auth); err != nil {
 		return nil, err
 	}
 	form.Header, form.Params = auth.Header, auth.Params
-	form = own(form)
 	form.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	r := (*request)(form)
 	return r, r.check()
+}
+
+// authenticate adds the client's proof. A method of the application's is watched as a
+// hook is, and may have kept what it was given; our own are not worth a goroutine.
+func (c *Client) authenticate(ctx context.Context, r *clientauth.Request) error {
+	const name = "client authentication"
+	switch c.Auth.(type) {
+	case clientauth.Basic, clientauth.Post, clientauth.None:
+		if err := c.Auth.Authenticate(ctx, r); err != nil {
+			return fmt.Errorf("%w: %s: %w", ErrHook, name, err)
+		}
+		return nil
+	}
+	if err := Hook(ctx, name, c.Auth.Authenticate, r); err != nil {
+		return err
+	}
+	kept := own(&hooks.Request{Header: r.Header, Params: r.Params})
+	r.Header, r.Params = kept.Header, kept.Params
+	return nil
 }
 
 // own returns a deep copy of r, for a hook to keep or of what a hook may have kept, with

@@ -154,7 +154,7 @@ func VerifiedEmail(payload []byte) (address string, verified bool) {
 }
 
 func isAddress(s string) bool {
-	if len(s) > 254 || !isSubject(s) || strings.Count(s, "@") != 1 { // RFC 5321, section 4.5.3.1.3
+	if len(s) > 254 || !isSubject(s) { // RFC 5321, section 4.5.3.1.3, less its brackets
 		return false
 	}
 	parsed, err := mail.ParseAddress(s)

@@ -184,7 +184,8 @@ func TestVerifiedEmail(t *testing.T) {
 		{"NUL", `{"email":"jane@example.com\u0000","email_verified":true}`, "", false},
 		{"no domain", `{"email":"jane@","email_verified":true}`, "", false},
 		{"no local part", `{"email":"@example.com","email_verified":true}`, "", false},
-		{"long", `{"email":"` + strings.Repeat("a", 250) + `@x.com","email_verified":true}`, "", false},
+		{"254 bytes", `{"email":"` + strings.Repeat("a", 248) + `@x.com","email_verified":true}`, strings.Repeat("a", 248) + "@x.com", true},
+		{"255 bytes", `{"email":"` + strings.Repeat("a", 249) + `@x.com","email_verified":true}`, "", false},
 		{"twice", `{"email":"jane@example.com","email":"a@x.com","email_verified":true}`, "", false},
 		{"not an object", `[]`, "", false},
 	}

@@ -30,7 +30,7 @@ func (p Policy) CheckAddr(addr netip.Addr) error {
 		if p.AllowPrivate || p.AllowLoopbackHTTP && inner(addr).IsLoopback() {
 			return nil
 		}
-		return &blockedError{addr, "is private, and this provider is not allowed to be in a private network"}
+		return &blockedError{addr, "is private; set Provider.AllowPrivateNetwork if the provider is in a private network"}
 	default:
 		return &blockedError{addr, "is link-local, reserved, or a cloud's metadata service: never dialled"}
 	}

@@ -4,11 +4,13 @@ import (
 	"bufio"
 	"bytes"
 	"compress/gzip"
+	"crypto/x509"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -96,6 +98,9 @@ func TestStatus(t *testing.T) {
 func TestSlowLoris(t *testing.T) {
 	drip := func(head, drop string) func(int, net.Conn) {
 		return func(_ int, c net.Conn) {
+			if !readRequest(bufio.NewReader(c)) {
+				return
+			}
 			_, _ = io.WriteString(c, head)
 			for {
 				if _, err := io.WriteString(c, drop); err != nil {
@@ -303,6 +308,47 @@ func TestErrorsAreRedacted(t *testing.T) {
 			require.Contains(t, err.Error(), tt.url)
 		})
 	}
+}
+
+// What an operator needs to mend it, an error does say.
+func TestErrorsHelp(t *testing.T) {
+	down := listen(t, nil)
+	require.NoError(t, down.Close())
+	cut := listen(t, func(_ int, c net.Conn) {
+		readRequest(bufio.NewReader(c))
+		_, _ = io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{}")
+	})
+	away := listen(t, func(_ int, c net.Conn) {
+		readRequest(bufio.NewReader(c))
+		_, _ = io.WriteString(c, "HTTP/1.1 503 \r\nRetry-After: 5\r\nContent-Length: 0\r\n\r\n")
+	})
+	moved := listen(t, func(_ int, c net.Conn) {
+		readRequest(bufio.NewReader(c))
+		_, _ = io.WriteString(c, "HTTP/1.1 308 \r\nContent-Length: 0\r\n\r\n")
+	})
+	op := httptest.NewUnstartedServer(http.NotFoundHandler())
+	op.Config.ErrorLog = quiet
+	op.StartTLS()
+	defer op.Close()
+	for name, tt := range map[string]struct{ url, want string }{
+		"blocked":     {"https://[fe80::1]/", "fe80::1"},
+		"nobody":      {down.url(), down.Addr().String()},
+		"no name":     {"https://op.invalid/", "op.invalid"},
+		"certificate": {op.URL, "certificate"},
+		"cut":         {cut.url(), "ended before"},
+		"status":      {away.url(), "503, retry after 5s"},
+		"moved":       {moved.url(), "308"},
+		"long path":   {down.url() + strings.Repeat("p", 500) + "é", "..."},
+	} {
+		_, err := get(t, newClient(t, nil, dev), tt.url)
+		require.Error(t, err, name)
+		require.Contains(t, err.Error(), tt.want, name)
+		require.Less(t, len(err.Error()), 600, name)
+	}
+	names := &url.Error{Op: "Get", URL: "https://op.example", Err: x509.HostnameError{Host: "op\x1b[31m.example", Certificate: new(x509.Certificate)}}
+	client := newClient(t, &http.Client{Transport: roundTrip(func(*http.Request) (*http.Response, error) { return nil, names })}, dev)
+	_, err := get(t, client, "https://op.example/")
+	require.Contains(t, err.Error(), "op?[31m.example")
 }
 
 // The transport inside a bubble answers like one outside.

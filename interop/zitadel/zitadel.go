@@ -4,7 +4,6 @@ package zitadel
 
 import (
 	"context"
-	"io"
 	"log/slog"
 	"net/http/httptest"
 	"testing"
@@ -59,9 +58,9 @@ func Start(t testing.TB, cfg Config) *Provider {
 		cfg:     cfg,
 	}
 
-	// Without a logger SetupServer leaves slog's default alone, and writes there.
+	// Without a logger SetupServer leaves slog's default alone, and writes to it.
 	server.Config.Handler = exampleop.SetupServer(issuer, store, nil, false,
-		op.WithLogger(slog.New(slog.NewTextHandler(io.Discard, nil))))
+		op.WithLogger(slog.New(slog.DiscardHandler)))
 	server.Start()
 	t.Cleanup(server.Close)
 	return &Provider{Issuer: issuer}

@@ -123,7 +123,8 @@ func checkRaceUsers(t T, store sessionstore.Store) {
 		if err := store.CreateLogin(t.Context(), rec); err != nil {
 			return err
 		}
-		if err := store.TouchLogin(t.Context(), rec.ID, rec.LastSeen); err != nil || i%2 == 0 {
+		at := rec.LastSeen.Add(time.Duration(i) * time.Minute)
+		if err := store.TouchLogin(t.Context(), rec.ID, at); err != nil || i%2 == 0 {
 			return err
 		}
 		_, err := store.EndLogins(t.Context(), sessionstore.Selector{Issuer: rec.Issuer, Subject: rec.Subject})
@@ -132,6 +133,7 @@ func checkRaceUsers(t T, store sessionstore.Store) {
 	for i, rec := range recs {
 		require.NoError(t, errs[i])
 		if i%2 == 0 {
+			rec.LastSeen = rec.LastSeen.Add(time.Duration(i) * time.Minute)
 			requireLogin(t, store, rec)
 			continue
 		}

@@ -1,5 +1,7 @@
 // Package tokentest is the contract of a signon.TokenStore as a test, for anybody's
-// store:
+// store. Beside what that interface says it checks that a store refuses a key that
+// [tokenstore.Key.Check] refuses and a token without an access token, compares keys
+// byte by byte up to 255 bytes each, and changes nothing when a context is done.
 //
 //	func TestStore(t *testing.T) {
 //		tokentest.Run(t, func(t *testing.T) signon.TokenStore {
@@ -106,11 +108,15 @@ func checkCopiesIn(t T, store signon.TokenStore) {
 	key := newKey()
 	given := token("first")
 	require.NoError(t, store.SaveToken(t.Context(), key, given))
+	require.Equal(t, token("first"), given, "SaveToken changed its argument")
 	given.AccessToken = "changed after SaveToken"
 	requireStored(t, store, key, token("first"))
 
 	given = token("second")
-	require.NoError(t, store.UpdateToken(t.Context(), key, token("first"), given))
+	old := token("first")
+	require.NoError(t, store.UpdateToken(t.Context(), key, old, given))
+	require.Equal(t, token("first"), old, "UpdateToken changed its argument")
+	require.Equal(t, token("second"), given, "UpdateToken changed its argument")
 	given.AccessToken = "changed after UpdateToken"
 	requireStored(t, store, key, token("second"))
 }

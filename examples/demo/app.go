@@ -1,0 +1,201 @@
+package main
+
+import (
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"golang.org/x/oauth2"
+
+	"github.com/seed1a301047/signon"
+	"github.com/seed1a301047/signon/tokenstore"
+)
+
+// An app is the demo application.
+type app struct {
+	http.Handler
+	op     *op
+	client *signon.Client
+	tokens *watchedTokens
+}
+
+// newApp makes the application at an origin.
+func newApp(base string, o *op, logger *slog.Logger) (*app, error) {
+	a := &app{op: o, tokens: &watchedTokens{}}
+	key := make([]byte, 32)
+	_, _ = rand.Read(key) // never fails: crypto/rand
+	auth, err := signon.New(signon.Config{
+		BaseURL: base,
+		Keys:    [][]byte{key}, // of this run only: a demo keeps nothing
+		Tokens:  a.tokens,
+		OnError: a.onError,
+		Logger:  logger,
+	})
+	if err != nil {
+		return nil, err
+	}
+	if a.client, err = auth.Register(o.provider); err != nil {
+		return nil, err
+	}
+	mux := http.NewServeMux()
+	mux.Handle("/auth/", auth.Handler())
+	mux.Handle("GET /switch", a.client.LoginHandler(oauth2.SetAuthURLParam("prompt", "login")))
+	mux.HandleFunc("GET /{$}", a.home)
+	mux.Handle("GET /me", a.client.RequireToken(http.HandlerFunc(a.me)))
+	mux.Handle("GET /token", a.client.RequireToken(http.HandlerFunc(a.token)))
+	mux.Handle("GET /api", a.client.RequireToken(http.HandlerFunc(a.callAPI)))
+	mux.Handle("GET /admin", a.client.RequireScopes(http.HandlerFunc(a.me), "admin"))
+	mux.HandleFunc("GET /style.css", static("text/css; charset=utf-8", "pages/style.css"))
+	mux.HandleFunc("GET /icon.svg", static("image/svg+xml", "pages/icon.svg"))
+	a.Handler, err = oneOrigin(base, mux)
+	return a, err
+}
+
+// oneOrigin sends whoever comes by another name of this host to the one that the
+// cookies are for, and says what the pages may load: no script, nothing of others.
+func oneOrigin(base string, next http.Handler) (http.Handler, error) {
+	u, err := url.Parse(base)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Host != u.Host && r.Method == http.MethodGet {
+			http.Redirect(w, r, base+r.URL.RequestURI(), http.StatusSeeOther)
+			return
+		}
+		w.Header().Set("Content-Security-Policy",
+			"default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'")
+		w.Header().Set("X-Content-Type-Options", "nosniff")
+		w.Header().Set("Referrer-Policy", "same-origin")
+		next.ServeHTTP(w, r)
+	}), err
+}
+
+// home is for everybody.
+func (a *app) home(w http.ResponseWriter, r *http.Request) {
+	render(w, http.StatusOK, "home", homePage{BuiltIn: a.op.builtIn, Issuer: a.op.provider.Issuer})
+}
+
+// me shows who is signed in and what the token may do.
+func (a *app) me(w http.ResponseWriter, r *http.Request) {
+	login, _ := signon.LoginFrom(r.Context())
+	state, err := a.tokenState(r)
+	if err != nil {
+		a.client.Fail(w, r, err)
+		return
+	}
+	var claims struct {
+		Name string `json:"name"`
+	}
+	if err := login.Claims(&claims); err != nil {
+		a.client.Fail(w, r, err)
+		return
+	}
+	p := mePage{Login: login, Name: claims.Name, Token: state}
+	p.Email, p.EmailVerified = login.Email()
+	if p.Name == "" {
+		p.Name = login.Subject
+	}
+	render(w, http.StatusOK, "me", p)
+}
+
+// token is the page to watch.
+func (a *app) token(w http.ResponseWriter, r *http.Request) {
+	state, err := a.tokenState(r)
+	if err != nil {
+		a.client.Fail(w, r, err)
+		return
+	}
+	p := tokenPage{Token: state, Every: 3}
+	if state.Life > 2*time.Minute {
+		p.Every = 30
+	}
+	render(w, http.StatusOK, "token", p)
+}
+
+// tokenState is what may be told of the token.
+func (a *app) tokenState(r *http.Request) (*tokenState, error) {
+	token, err := a.client.Token(r.Context())
+	if err != nil {
+		return nil, err
+	}
+	login, _ := signon.LoginFrom(r.Context())
+	s := &tokenState{
+		Scopes:      a.client.Scopes(token),
+		Fingerprint: fingerprint(token),
+		Expiry:      token.Expiry,
+		Life:        time.Duration(token.ExpiresIn) * time.Second,
+		Renewable:   token.RefreshToken != "",
+		History:     a.tokens.of(tokenstore.Key{Provider: login.Provider, Owner: login.Owner}),
+	}
+	return s, nil
+}
+
+// callAPI calls the provider's API as the user: the example API of the built-in
+// provider, or the userinfo endpoint that every OpenID Provider has.
+func (a *app) callAPI(w http.ResponseWriter, r *http.Request) {
+	p := apiPage{BuiltIn: a.op.builtIn}
+	var err error
+	if a.op.builtIn {
+		p.Items, err = a.items(r)
+	} else {
+		p.Claims, err = a.userInfo(r)
+	}
+	if err != nil {
+		a.client.Fail(w, r, err)
+		return
+	}
+	render(w, http.StatusOK, "api", p)
+}
+
+func (a *app) items(r *http.Request) ([]string, error) {
+	resp, err := a.client.HTTPClient(r.Context()).Get("items")
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = resp.Body.Close() }()
+	if resp.StatusCode != http.StatusOK {
+		return nil, fmt.Errorf("the API answered %s: %w", resp.Status, signon.ErrProvider)
+	}
+	var answer struct {
+		Items []string `json:"items"`
+	}
+	err = json.NewDecoder(io.LimitReader(resp.Body, 1<<20)).Decode(&answer)
+	return answer.Items, err
+}
+
+func (a *app) userInfo(r *http.Request) ([]claim, error) {
+	token, err := a.client.Token(r.Context())
+	if err != nil {
+		return nil, err
+	}
+	info, err := a.client.UserInfo(r.Context(), token)
+	if err != nil {
+		return nil, err
+	}
+	var all map[string]any
+	if err := info.Claims(&all); err != nil {
+		return nil, err
+	}
+	var claims []claim
+	for name, value := range all {
+		claims = append(claims, claim{name, fmt.Sprint(value)})
+	}
+	slices.SortFunc(claims, func(a, b claim) int { return strings.Compare(a.Name, b.Name) })
+	return claims, nil
+}
+
+// onError is the demo's own error page. What is no page it leaves to Signon.
+func (a *app) onError(w http.ResponseWriter, r *http.Request, err error) {
+	var f *signon.Failure
+	if !errors.As(err, &f) || !strings.Contains(r.Header.Get("Accept"), "text/html") {
+		signon.Error(w, r, err)
+		return
+	}
+	render(w, f.Status, "error", errorPage{Failure: f, Text: failureText(f.Kind)})
+}

@@ -1,0 +1,238 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed1a301047/signon/signontest"
+)
+
+// A demo is the application over HTTP, with a provider that the test can look into.
+type demo struct {
+	*app
+	url      string
+	provider *signontest.Provider
+	log      *bytes.Buffer
+	pages    []*signontest.Page
+}
+
+func startDemo(t *testing.T, cfg signontest.Config, getenv func(*signontest.Provider) map[string]string) *demo {
+	t.Helper()
+	d := &demo{provider: signontest.New(t, cfg), log: &bytes.Buffer{}}
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { d.ServeHTTP(w, r) }))
+	t.Cleanup(server.Close)
+	_, port, err := net.SplitHostPort(server.Listener.Addr().String())
+	require.NoError(t, err)
+	d.url = "http://localhost:" + port
+
+	o := &op{provider: d.provider.SignonProvider("demo"), builtIn: true}
+	if getenv != nil {
+		env := getenv(d.provider)
+		o, err = openOP(func(name string) string { return env[name] })
+		require.NoError(t, err)
+	}
+	d.app, err = newApp(d.url, o, slog.New(slog.NewTextHandler(d.log, nil)))
+	require.NoError(t, err)
+	return d
+}
+
+// get opens a page and keeps it.
+func (d *demo) get(b *signontest.Browser, path string) *signontest.Page {
+	p := b.Get(d.url + path).FollowAll(9)
+	d.pages = append(d.pages, p)
+	return p
+}
+
+func TestSignInAndLookAround(t *testing.T) {
+	d := startDemo(t, signontest.Config{Interaction: signontest.Form}, nil)
+	b := signontest.NewBrowser(t)
+
+	home := d.get(b, "/")
+	require.Equal(t, http.StatusOK, home.Status)
+	require.Contains(t, home.Body, "Alice and Bob")
+
+	form := home.Click("/me").FollowAll(9)
+	require.True(t, strings.HasPrefix(form.URL.String(), d.provider.Issuer()), "the provider asks who it is")
+	me := form.Submit("login", url.Values{"username": {"bob"}, "decision": {"approve"}}).FollowAll(9)
+	d.pages = append(d.pages, me)
+	require.Equal(t, d.url+"/me", me.URL.String())
+	for _, want := range []string{"Bob Brown", "bob@example.com", "not verified", "openid", "Sign out"} {
+		require.Contains(t, me.Body, want)
+	}
+
+	token := d.get(b, "/token")
+	require.Contains(t, token.Body, `http-equiv="refresh"`)
+	require.Contains(t, token.Body, "not yet")
+	require.Contains(t, d.get(b, "/api").Body, "<li>pear</li>")
+	require.Equal(t, http.StatusForbidden, d.get(b, "/admin").Status)
+
+	out := me.Submit("/auth/logout/demo", nil).FollowAll(9)
+	require.Equal(t, d.url+"/", out.URL.String())
+	require.Equal(t, http.StatusSeeOther, b.Get(d.url+"/me").Status, "signed out")
+	requireNoSecrets(t, d)
+}
+
+// requireNoSecrets looks for what must be in no page and no log, by what the provider
+// has handed out, and for scripts.
+func requireNoSecrets(t *testing.T, d *demo) {
+	t.Helper()
+	require.NotEmpty(t, d.provider.Secrets())
+	for _, p := range d.pages {
+		for _, secret := range d.provider.Secrets() {
+			require.NotContains(t, p.Body, secret, p.URL.String())
+		}
+		require.NotContains(t, strings.ToLower(p.Body), "<script", p.URL.String())
+		require.Contains(t, p.Header.Get("Content-Security-Policy"), "default-src 'none'", p.URL.String())
+	}
+	for _, secret := range d.provider.Secrets() {
+		require.NotContains(t, d.log.String(), secret)
+	}
+}
+
+var refreshedText = regexp.MustCompile(`id="refreshed">([^<]*)<`)
+
+func (d *demo) refreshed(t *testing.T, b *signontest.Browser) string {
+	t.Helper()
+	found := refreshedText.FindStringSubmatch(d.get(b, "/token").Body)
+	require.Len(t, found, 2)
+	return found[1]
+}
+
+// A token of one second has expired at the next look, give or take.
+func TestWatchRefresh(t *testing.T) {
+	d := startDemo(t, signontest.Config{TokenLife: time.Second}, nil)
+	b := signontest.NewBrowser(t)
+	require.Equal(t, http.StatusOK, d.get(b, "/me").Status)
+	require.Eventually(t, func() bool { return d.refreshed(t, b) == "2 times" }, 10*time.Second, 50*time.Millisecond)
+	require.Zero(t, d.provider.Stats().RefreshReused)
+	require.Regexp(t, `<time>\d\d:\d\d:\d\d</time>`, d.get(b, "/token").Body)
+	requireNoSecrets(t, d)
+}
+
+func TestTabs(t *testing.T) {
+	d := startDemo(t, signontest.Config{Interaction: signontest.Form}, nil)
+	b := signontest.NewBrowser(t)
+	first, second := d.get(b, "/token"), d.get(b, "/api") // both at the provider's form
+	second = second.Submit("login", url.Values{"username": {"alice"}}).FollowAll(9)
+	first = first.Submit("login", url.Values{"username": {"alice"}}).FollowAll(9)
+	require.Equal(t, d.url+"/token", first.URL.String())
+	require.Equal(t, d.url+"/api", second.URL.String())
+}
+
+func TestErrorPages(t *testing.T) {
+	d := startDemo(t, signontest.Config{Interaction: signontest.Form}, nil)
+	b := signontest.NewBrowser(t)
+	denied := d.get(b, "/switch?return_to=/me").Submit("login", url.Values{"decision": {"deny"}}).FollowAll(9)
+	require.Equal(t, http.StatusForbidden, denied.Status)
+	require.Contains(t, denied.Body, "was refused")
+	require.Contains(t, denied.Body, `href="/auth/login/demo?return_to=%2Fme"`)
+
+	bad := d.get(b, "/auth/callback/demo?code=made-up&state=made-up")
+	require.Equal(t, http.StatusBadRequest, bad.Status)
+	require.Contains(t, bad.Body, "belongs to no sign-in")
+	require.NotContains(t, bad.Body, "made-up")
+
+	script := bad.Fetch(http.MethodGet, "/api")
+	require.Equal(t, http.StatusUnauthorized, script.Status)
+	require.JSONEq(t, `"unauthenticated"`, string(regexp.MustCompile(`"unauthenticated"`).FindString(script.Body)))
+
+	require.Equal(t, d.url+"/api", b.Get(strings.Replace(d.url, "localhost", "127.0.0.1", 1)+"/api").Location(),
+		"the cookies are for one name of this host")
+}
+
+func TestOtherProvider(t *testing.T) {
+	d := startDemo(t, signontest.Config{}, func(p *signontest.Provider) map[string]string {
+		return map[string]string{
+			"SIGNON_ISSUER": p.Issuer(), "SIGNON_CLIENT_ID": p.ClientID(), "SIGNON_CLIENT_SECRET": p.ClientSecret(),
+		}
+	})
+	b := signontest.NewBrowser(t)
+	require.Contains(t, d.get(b, "/").Body, d.provider.Issuer())
+	require.Contains(t, d.get(b, "/me").Body, "Alice Adams")
+	require.Contains(t, d.get(b, "/api").Body, "alice@example.com", "its userinfo")
+	require.Contains(t, d.op.describe(d.url), d.url+"/auth/callback/demo")
+	requireNoSecrets(t, d)
+}
+
+// lines is a writer that a test can wait for.
+type lines struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (l *lines) Write(b []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(b)
+}
+
+func (l *lines) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
+}
+
+func noEnv(string) string { return "" }
+
+func TestRun(t *testing.T) {
+	ctx, stop := context.WithCancel(t.Context())
+	var out lines
+	done := make(chan error, 1)
+	go func() { done <- run(ctx, []string{"-addr", "127.0.0.1:0"}, noEnv, &out) }()
+	address := regexp.MustCompile(`http://localhost:\d+`)
+	require.Eventually(t, func() bool { return strings.Contains(out.String(), "Ctrl-C") }, 5*time.Second, 5*time.Millisecond)
+	resp, err := http.Get(address.FindString(out.String()))
+	require.NoError(t, err)
+	_, _ = io.Copy(io.Discard, resp.Body)
+	require.NoError(t, resp.Body.Close())
+	require.Equal(t, http.StatusOK, resp.StatusCode)
+
+	stop()
+	require.NoError(t, <-done)
+	_, err = http.Get(address.FindString(out.String()))
+	require.Error(t, err, "it has stopped")
+}
+
+func TestRunErrors(t *testing.T) {
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer func() { _ = taken.Close() }()
+	for _, tt := range []struct {
+		name string
+		args []string
+		env  map[string]string
+	}{
+		{"the address is taken", []string{"-addr", taken.Addr().String()}, nil},
+		{"no such flag", []string{"-nonsense"}, nil},
+		{"no client id", []string{"-addr", "127.0.0.1:0"}, map[string]string{"SIGNON_ISSUER": "https://op.example"}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			err := run(t.Context(), tt.args, func(name string) string { return tt.env[name] }, io.Discard)
+			require.Error(t, err)
+		})
+	}
+	moved, err := listen(taken.Addr().String(), true)
+	require.NoError(t, err)
+	require.NoError(t, moved.Close())
+}
+
+func TestSpoken(t *testing.T) {
+	for want, d := range map[string]time.Duration{
+		"now": -time.Second, "in 30 s": 29600 * time.Millisecond, "in 5 min": 5 * time.Minute, "in 8 h": 8*time.Hour - time.Second,
+	} {
+		require.Equal(t, want, spoken(d))
+	}
+}

@@ -1,0 +1,279 @@
+package signon_test
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/oauth2"
+
+	"github.com/seed1a301047/signon"
+	"github.com/seed1a301047/signon/signontest"
+	"github.com/seed1a301047/signon/tokenstore"
+)
+
+// RF-10: while the provider is out, the old token is served as long as it lives,
+// then 503; it is kept, nobody asks again for five seconds, and afterwards the
+// refresh works.
+func TestRefreshDuringAnOutage(t *testing.T) {
+	for _, tt := range []struct {
+		name  string
+		fault signontest.Fault
+	}{
+		{"500", signontest.ServerError}, {"503", signontest.DownToken}, {"429", signontest.TooManyRequests},
+		{"no answer", signontest.HangToken}, {"slow", signontest.SlowBody}, {"no such host", ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var gone atomic.Bool
+				a := newOwned(t, appOptions{config: func(c *signon.Config) {
+					via := c.HTTPClient.Transport
+					c.HTTPClient = &http.Client{Transport: roundTrip(func(r *http.Request) (*http.Response, error) {
+						if gone.Load() && r.URL.Path == "/token" {
+							r.URL.Host = "no-such-host.test"
+						}
+						return via.RoundTrip(r)
+					})}
+				}})
+				time.Sleep(time.Hour - 50*time.Second) // within the margin
+				if gone.Store(tt.fault == ""); tt.fault != "" {
+					a.op.Arm(tt.fault)
+				}
+				old := a.stored("alice")
+				before := a.refreshes()
+				require.Equal(t, map[string]int{old.AccessToken: 20}, a.ask(t.Context(), 20, 0).tokens, "it lives")
+				require.LessOrEqual(t, a.refreshes()-before, 1)
+				require.Equal(t, map[string]int{old.AccessToken: 20}, a.ask(t.Context(), 20, 4*time.Second).tokens)
+				require.LessOrEqual(t, a.refreshes()-before, 1, "not retried within five seconds")
+				time.Sleep(50 * time.Second)
+				began := time.Now()
+				_, err := a.client.Token(a.as("alice"))
+				require.ErrorIs(t, err, signon.ErrUnavailable, "it is over")
+				require.NotErrorIs(t, err, signon.ErrNoToken)
+				require.LessOrEqual(t, time.Since(began), 11*time.Second)
+				require.Equal(t, old.RefreshToken, a.stored("alice").RefreshToken)
+				page := a.browser.Get(appURL + "/items")
+				require.Equal(t, http.StatusSeeOther, page.Status, "the login has idled out by now")
+
+				a.op.Disarm()
+				gone.Store(false)
+				time.Sleep(6 * time.Second)
+				_, err = a.client.Token(a.as("alice"))
+				require.NoError(t, err)
+				require.Zero(t, a.op.Stats().RefreshReused)
+				a.requireQuiet()
+			})
+		})
+	}
+}
+
+// RF-10: what RequireToken says of it.
+func TestRequireTokenDuringAnOutage(t *testing.T) {
+	a := newOwned(t, appOptions{})
+	a.op.Arm(signontest.DownToken)
+	a.expire("alice")
+	for range 5 {
+		page := a.browser.Get(appURL + "/items")
+		require.Equal(t, http.StatusServiceUnavailable, page.Status)
+		require.NotEmpty(t, page.Header.Get("Retry-After"))
+	}
+	require.Equal(t, 1, a.refreshes())
+	a.requireSignedIn("alice")
+}
+
+// TE-11: a client that the provider does not know any more is the operator's fault:
+// the token is kept, nobody is signed out.
+func TestRefreshOfAnUnknownClient(t *testing.T) {
+	a := newOwned(t, appOptions{})
+	a.op.Arm(signontest.InvalidClient)
+	a.expire("alice")
+	_, err := a.client.Token(a.as("alice"))
+	require.ErrorIs(t, err, signon.ErrProvider)
+	refused, ok := errors.AsType[*signon.ProviderError](err)
+	require.True(t, ok)
+	require.Equal(t, "invalid_client", refused.Code)
+	a.stored("alice")
+	a.requireSignedIn("alice")
+	a.requireQuiet()
+}
+
+// RF-04: the answer is lost after the provider has rotated the token. One more try
+// with the old one: a provider that allows it brings the new pair.
+func TestLostRefreshAnswer(t *testing.T) {
+	for _, fault := range []signontest.Fault{signontest.ResetConnection, signontest.TruncatedBody} {
+		a := newOwned(t, appOptions{op: signontest.Config{NoRotation: true}})
+		a.op.ArmN(fault, 1)
+		a.expire("alice")
+		_, err := a.client.Token(a.as("alice"))
+		require.NoError(t, err)
+		require.Equal(t, 2, a.refreshes())
+
+		a.op.Arm(fault)
+		a.expire("alice")
+		_, err = a.client.Token(a.as("alice"))
+		require.ErrorIs(t, err, signon.ErrUnavailable)
+		require.Equal(t, 4, a.refreshes(), "one retry, and no more")
+		a.stored("alice")
+	}
+}
+
+// RF-04: a provider that takes it for theft ends the grant: the session ends
+// cleanly.
+func TestLostRefreshAnswerAtAStrictProvider(t *testing.T) {
+	a := newApp(t, appOptions{})
+	require.Equal(t, http.StatusOK, a.signIn().Status)
+	owner := *a.tokens.owner.Load()
+	a.op.ArmN(signontest.ResetConnection, 1)
+	a.expire(owner)
+	_, err := a.client.Token(a.as(owner))
+	require.ErrorIs(t, err, signon.ErrNoToken)
+	require.Equal(t, 2, a.refreshes())
+	require.Equal(t, http.StatusSeeOther, a.browser.Get(appURL+"/items").Status)
+	require.Equal(t, http.StatusOK, a.signIn().Status)
+}
+
+// RF-06: the store does not take the new pair. It is kept, served, and written at
+// the next use; the old refresh token is not sent again.
+func TestStoreFailsOnce(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		fail func(context.Context) error
+	}{
+		{"error", func(context.Context) error { return errors.New("disk full") }},
+		{"panic", func(context.Context) error { panic("nil map") }},
+		{"abort", func(context.Context) error { panic(http.ErrAbortHandler) }},
+		{"its context", func(context.Context) error { return context.DeadlineExceeded }},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			a := newOwned(t, appOptions{})
+			a.tokens.onUpdate.set(tt.fail)
+			a.expire("alice")
+			old := a.stored("alice")
+			first, err := a.client.Token(a.as("alice"))
+			require.NoError(t, err)
+			require.NotEqual(t, old.AccessToken, first.AccessToken)
+			require.Equal(t, old.AccessToken, a.stored("alice").AccessToken)
+			require.Contains(t, a.log.String(), "could not be stored")
+
+			a.tokens.onUpdate.clear()
+			second, err := a.client.Token(a.as("alice"))
+			require.NoError(t, err)
+			require.Equal(t, first.AccessToken, second.AccessToken)
+			require.Equal(t, first.RefreshToken, a.stored("alice").RefreshToken)
+			require.Equal(t, 1, a.refreshes())
+			a.requireQuiet()
+		})
+	}
+}
+
+// RF-06: it does not take it for hours. Each new pair is refreshed in its turn.
+func TestStoreFailsForHours(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := newOwned(t, appOptions{})
+		a.tokens.onUpdate.set(func(context.Context) error { return errors.New("read-only") })
+		for range 5 * 6 {
+			time.Sleep(10 * time.Minute)
+			got := a.ask(t.Context(), 10, 0)
+			require.Zero(t, got.failed)
+			require.Len(t, got.tokens, 1)
+		}
+		require.LessOrEqual(t, a.refreshes(), 5)
+		require.Zero(t, a.op.Stats().RefreshReused)
+		a.tokens.onUpdate.clear()
+		token, err := a.client.Token(a.as("alice"))
+		require.NoError(t, err)
+		require.Equal(t, token.AccessToken, a.stored("alice").AccessToken)
+	})
+}
+
+// RF-06: a pair that the store has missed is served even where the old token, which
+// an API has refused, has not expired.
+func TestStoreFailsAfterAForcedRefresh(t *testing.T) {
+	a := newOwned(t, appOptions{})
+	a.tokens.onUpdate.set(func(context.Context) error { return errors.New("down") })
+	a.op.Arm(signontest.API401Once)
+	resp, err := a.client.HTTPClient(a.as("alice")).Get("items")
+	require.NoError(t, err)
+	require.Equal(t, http.StatusOK, resp.StatusCode)
+	token, err := a.client.Token(a.as("alice"))
+	require.NoError(t, err)
+	require.NotEqual(t, a.stored("alice").AccessToken, token.AccessToken)
+	require.Equal(t, 1, a.refreshes())
+
+	// Revoke ends the pair that the provider knows, not the one that the store does.
+	require.NoError(t, a.client.Revoke(a.as("alice")))
+	require.Equal(t, 2, a.op.Stats().Revoked)
+	_, err = a.client.Token(a.as("alice"))
+	require.ErrorIs(t, err, signon.ErrNoToken)
+}
+
+// A logout, or a new login, ends what is owed to the store.
+func TestLogoutEndsWhatIsOwed(t *testing.T) {
+	a := newApp(t, appOptions{})
+	require.Equal(t, http.StatusOK, a.signIn().Status)
+	owner := *a.tokens.owner.Load()
+	a.tokens.onUpdate.set(func(context.Context) error { return errors.New("down") })
+	a.expire(owner)
+	old := a.stored(owner)
+	_, err := a.client.Token(a.as(owner))
+	require.NoError(t, err)
+	a.browser.At(appURL+"/who").Post("/auth/logout/op", nil)
+	a.tokens.onUpdate.clear()
+	_, err = a.client.Token(a.as(owner))
+	require.ErrorIs(t, err, signon.ErrNoToken)
+	require.NoError(t, a.tokens.Memory.SaveToken(t.Context(), tokenstore.Key{Provider: "op", Owner: owner}, old))
+	_, err = a.client.Token(a.as(owner))
+	require.Error(t, err, "not the pair of before the logout")
+}
+
+// Another replica stored a pair of its own meanwhile: that one counts.
+func TestStoreConflict(t *testing.T) {
+	a := newOwned(t, appOptions{})
+	a.expire("alice")
+	a.tokens.onUpdate.set(func(context.Context) error {
+		a.store("alice", func(t *oauth2.Token) { t.AccessToken, t.Expiry = "peers", time.Now().Add(time.Hour) })
+		return nil
+	})
+	got := a.ask(t.Context(), 10, 0)
+	require.Equal(t, map[string]int{"peers": 10}, got.tokens)
+	require.Equal(t, 1, a.refreshes())
+}
+
+// SE-11, RQ-05: a store that does not answer is neither "signed out" nor "let in".
+func TestStoreDoesNotAnswer(t *testing.T) {
+	a := newOwned(t, appOptions{})
+	a.tokens.onFetch.set(func(context.Context) error { return errors.New("down") })
+	_, err := a.client.Token(a.as("alice"))
+	require.ErrorIs(t, err, signon.ErrUnavailable)
+	require.Equal(t, http.StatusServiceUnavailable, a.browser.Get(appURL+"/items").Status)
+	require.Zero(t, a.op.Count(signontest.API))
+	a.tokens.onFetch.clear()
+	require.Equal(t, http.StatusOK, a.browser.Get(appURL+"/items").Status)
+}
+
+// A store that ignores its context holds nobody for ever.
+func TestStoreHangs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := newOwned(t, appOptions{})
+		g := newGate()
+		a.tokens.onUpdate.set(g.pass)
+		a.expire("alice")
+		began := time.Now()
+		got := a.ask(t.Context(), 10, 0)
+		require.Equal(t, 10, got.failed)
+		require.LessOrEqual(t, time.Since(began), 32*time.Second)
+
+		ctx, cancel := context.WithTimeout(a.as("alice"), time.Second)
+		defer cancel()
+		_, err := a.client.Token(ctx)
+		require.ErrorIs(t, err, signon.ErrProviderTimeout)
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		close(g.open)
+		synctest.Wait()
+	})
+}

@@ -1,0 +1,80 @@
+package signon
+
+import (
+	"time"
+
+	"golang.org/x/oauth2"
+
+	"github.com/seed1a301047/signon/internal/bounded"
+	"github.com/seed1a301047/signon/tokenstore"
+)
+
+const (
+	// refreshPause is how long a refresh that failed is not tried again, and how
+	// long a token that has just come is not given up for an API's 401.
+	refreshPause = 5 * time.Second
+
+	// debtLife is how long a token is kept that the store does not take.
+	debtLife = 24 * time.Hour
+
+	maxOutcomes = 10_000
+)
+
+// outcomes remembers, for a while and for a bounded number of owners, how their
+// last refresh ended.
+type outcomes struct {
+	last *bounded.Map[string, outcome]
+	owes *bounded.Map[string, debt]
+}
+
+type outcome struct {
+	refreshToken, accessToken string
+	err                       error // nil: it brought this token
+}
+
+// debt is a token that the store has not taken yet.
+type debt struct{ old, next *oauth2.Token }
+
+func newOutcomes() *outcomes {
+	return &outcomes{last: bounded.New[string, outcome](maxOutcomes), owes: bounded.New[string, debt](maxOutcomes)}
+}
+
+func (o *outcomes) put(owner string, token *oauth2.Token, err error) {
+	o.last.Put(owner, outcome{token.RefreshToken, token.AccessToken, err}, time.Now().Add(refreshPause))
+}
+
+func (o *outcomes) succeed(owner string, token *oauth2.Token) {
+	o.owes.Delete(owner)
+	o.put(owner, token, nil)
+}
+
+func (o *outcomes) forget(owner string) {
+	o.owes.Delete(owner)
+	o.last.Delete(owner)
+}
+
+// recentFailure is how the refresh of this very token failed a moment ago.
+func (o *outcomes) recentFailure(owner string, token *oauth2.Token) error {
+	if last, ok := o.last.Get(owner); ok && last.refreshToken == token.RefreshToken {
+		return last.err
+	}
+	return nil
+}
+
+// justCame reports whether a refresh brought this very token a moment ago.
+func (o *outcomes) justCame(owner string, token *oauth2.Token) bool {
+	last, ok := o.last.Get(owner)
+	return ok && last.err == nil && last.accessToken == token.AccessToken
+}
+
+func (o *outcomes) owe(owner string, old, next *oauth2.Token) {
+	o.owes.Put(owner, debt{old, next}, time.Now().Add(debtLife))
+}
+
+// owed is the token that replaces the stored one, if the store has missed it.
+func (o *outcomes) owed(owner string, stored *oauth2.Token) *oauth2.Token {
+	if d, ok := o.owes.Get(owner); ok && tokenstore.Same(d.old, stored) {
+		return d.next
+	}
+	return nil
+}
