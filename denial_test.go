@@ -88,7 +88,7 @@ func TestCodeInjection(t *testing.T) {
 		status int
 	}{
 		{"provider checks PKCE", nil, http.StatusBadRequest},
-		{"provider ignores PKCE", []signontest.Fault{signontest.IgnorePKCE}, http.StatusBadGateway}, // AR-24
+		{"provider ignores PKCE", []signontest.Fault{signontest.IgnorePKCE}, http.StatusBadRequest}, // AR-24
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			s := newSite(t, setup{})

@@ -298,6 +298,8 @@ func providerFault(provider string, err error) error {
 	switch {
 	case errors.Is(err, outbound.ErrTimeout), errors.Is(err, context.DeadlineExceeded):
 		return fmt.Errorf("provider %s: %w: %w", provider, ErrProviderTimeout, err)
+	case errors.Is(err, oidc.ErrNonce): // what the browser brought is of another login: RFC 9700 section 4.5
+		return fmt.Errorf("provider %s: %w: %w", provider, ErrState, err)
 	case errors.Is(err, oidc.ErrReauthenticate):
 		return fmt.Errorf("provider %s: %w: %w", provider, ErrDenied, err)
 	}

@@ -388,7 +388,7 @@ func TestSignIn(t *testing.T) {
 
 	provider.Arm(signontest.WrongNonce)
 	page = page.Click("/auth/login/corp").FollowAll(9)
-	require.Equal(t, http.StatusBadGateway, page.Status)
+	require.Equal(t, http.StatusBadRequest, page.Status)
 }
 
 // A provider from a configuration file. A misspelt member is an error.

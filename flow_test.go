@@ -19,7 +19,7 @@ func TestSignInCallAPISignOut(t *testing.T) {
 			mux := http.NewServeMux()
 			app := httptest.NewServer(mux)
 			t.Cleanup(app.Close)
-			auth, err := signon.New(signon.Config{BaseURL: app.URL})
+			auth, err := signon.New(signon.Config{BaseURL: app.URL, Logger: quiet()})
 			require.NoError(t, err)
 			p := op.SignonProvider("op")
 			p.ResponseMode = mode

@@ -117,8 +117,6 @@ func TestFormPostLongCode(t *testing.T) {
 		code = v.Get("code")
 		v.Set("code", code+long)
 	})
-	tokens := s.op.URL(signontest.Token)
-	_ = tokens
 	page := b.Get(s.loginURL("alice")).Follow().Submit("", nil)
 	require.Equal(t, http.StatusBadRequest, page.Status, "the provider does not know this code")
 	require.Equal(t, 1, s.op.Count(signontest.Token))

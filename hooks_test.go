@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"net/url"
 	"strings"
 	"sync"
 	"testing"
@@ -189,6 +190,10 @@ func TestHookCannotUnprotect(t *testing.T) {
 			require.Zero(t, a.op.Count(signontest.Authorize))
 		}
 	}
+}
+
+// HK-05: a request says each thing once, to the endpoint's origin.
+func TestHookCannotDoubleOrDivert(t *testing.T) {
 	for name, bend := range map[string]func(*hooks.Request){
 		"a second code":   func(r *hooks.Request) { r.Params.Add("code", "x") },
 		"a second secret": func(r *hooks.Request) { r.Params.Set("client_secret", "x") },
@@ -209,6 +214,10 @@ func TestHookCannotUnprotect(t *testing.T) {
 		require.Zero(t, a.op.Count(signontest.Token), name)
 		a.requireNobody()
 	}
+}
+
+// HK-05, AP-01: a hook does not send the token elsewhere.
+func TestHookCannotDivertTheToken(t *testing.T) {
 	for name, bend := range map[string]func(*http.Request){
 		"another host":   func(r *http.Request) { r.URL.Host = "evil.test" },
 		"Host":           func(r *http.Request) { r.Host = "evil.test" },
@@ -220,10 +229,21 @@ func TestHookCannotUnprotect(t *testing.T) {
 		a := newApp(t, appOptions{provider: hooked(hooks.Hooks{UserInfoRequest: bent})})
 		require.Equal(t, http.StatusInternalServerError, a.signIn().Status, name)
 		a.requireNobody()
-		b := newOwned(t, appOptions{provider: hooked(hooks.Hooks{APIRequest: bent})})
-		_, err := b.client.HTTPClient(b.as("alice")).Get("items")
-		require.Error(t, err, name)
-		require.Zero(t, b.op.Count(signontest.API))
+	}
+	for name, bend := range map[string]func(*http.Request){
+		"another host":   func(r *http.Request) { r.URL.Host = "evil.test" },
+		"Host":           func(r *http.Request) { r.Host = "evil.test" },
+		"http":           func(r *http.Request) { r.URL.Scheme = "http" },
+		"no URL":         func(r *http.Request) { r.URL = nil },
+		"another path":   func(r *http.Request) { r.URL.Path = "/v2/x" },
+		"with user info": func(r *http.Request) { r.URL.User = url.User("u") },
+	} {
+		b := newAPI(t, apiURL, nil, func(p *signon.Provider) {
+			p.Hooks.APIRequest = func(_ context.Context, r *http.Request) error { bend(r); return nil }
+		})
+		_, err := b.http().Get("items")
+		require.ErrorIs(t, err, signon.ErrAPIURL, name)
+		require.Empty(t, b.requests(), name)
 	}
 }
 
@@ -298,7 +318,14 @@ func TestHooksKeepCopies(t *testing.T) {
 	web := func(_ context.Context, r *http.Request) error {
 		return spoil(func() { r.Header.Set("Authorization", "x"); r.URL.Host = "evil.test" })
 	}
-	a := newOwned(t, appOptions{provider: hooked(hooks.Hooks{
+	onLogin := func(_ context.Context, l *signon.Login) (string, error) {
+		spoilAll()
+		var info map[string]any
+		require.NoError(t, l.UserInfo(&info))
+		require.Equal(t, "alice", info["sub"])
+		return l.Subject, nil
+	}
+	a := newApp(t, appOptions{config: func(c *signon.Config) { c.OnLogin = onLogin }, provider: hooked(hooks.Hooks{
 		Authorize: func(_ context.Context, h *hooks.Authorize) error {
 			return spoil(func() { h.Params.Set("state", "x") })
 		},
@@ -308,6 +335,7 @@ func TestHooksKeepCopies(t *testing.T) {
 			return spoil(func() { r.Header.Set("X", "x"); r.StatusCode = 0 })
 		},
 	})})
+	require.Equal(t, http.StatusOK, a.signIn().Status, a.log)
 	a.requireSignedIn("alice")
 	a.expire("alice")
 	resp, err := a.client.HTTPClient(a.as("alice")).Get("items")

@@ -40,7 +40,7 @@ func TestIDTokenFaults(t *testing.T) {
 		{row: "ID-31 iat ahead", fault: signontest.FutureIssuedAt},
 		{row: "ID-31 iat old", fault: signontest.OldIDToken},
 		{row: "ID-32 nbf", fault: signontest.NotYetValid},
-		{row: "ID-33 nonce, TE-18", fault: signontest.WrongNonce},
+		{row: "ID-33 nonce, AR-23, TE-18", fault: signontest.WrongNonce, status: 400},
 		{row: "ID-33 no nonce", fault: signontest.MissingNonce},
 		{row: "ID-36 at_hash", fault: signontest.WrongAtHash},
 		{row: "ID-37 none came", fault: signontest.NoIDToken},
@@ -244,7 +244,7 @@ func TestReplayedIDToken(t *testing.T) {
 		return first
 	})
 	require.Equal(t, http.StatusOK, a.signIn().Status)
-	require.Equal(t, http.StatusBadGateway, a.signIn().Status)
+	require.Equal(t, http.StatusBadRequest, a.signIn().Status)
 	require.EqualValues(t, 1, a.logins.creates.Load())
 }
 

@@ -1,6 +1,8 @@
 package signon_test
 
 import (
+	"bytes"
+	"io"
 	"net/http"
 	"strings"
 	"testing"
@@ -154,20 +156,28 @@ func TestKeySetEndpointDown(t *testing.T) {
 	})
 }
 
-// DI-18: a login in progress keeps the token endpoint that it began with.
-func TestTokenEndpointOfALoginInProgress(t *testing.T) {
+// DI-18: the token endpoint moves. It is picked up when the metadata have had their
+// time, and a login in progress keeps the one that it began with.
+func TestTokenEndpointMoves(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		a := newApp(t, appOptions{})
-		time.Sleep(time.Second)
-		begun := a.browser.Get(appURL + "/auth/login/op").Follow()
-		a.op.Metadata(setMember("token_endpoint", "https://provider.test/moved"))
-		time.Sleep(9 * time.Minute)
-		_ = begun
-		page := a.browser.Get(appURL + "/auth/login/op").Follow()
-		require.Equal(t, http.StatusSeeOther, page.Follow().Status)
-		time.Sleep(2 * time.Hour)
-		require.Equal(t, http.StatusBadGateway, a.signIn().Status, "the new one counts after its time")
+		a := newApp(t, appOptions{op: signontest.Config{CodeLife: time.Hour}})
+		resp, err := a.op.HTTPClient().Get(a.op.URL(signontest.Metadata))
+		require.NoError(t, err)
+		body, err := io.ReadAll(resp.Body)
+		require.NoError(t, err)
+		a.op.Handle("/.well-known/openid-configuration", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "application/json")
+			w.Header().Set("Cache-Control", "max-age=60")
+			_, _ = w.Write(body)
+		}))
+		begun := a.browser.Get(appURL + "/auth/login/op").Follow() // the code is in its Location
+		body = bytes.Replace(body, []byte(`"https://provider.test/token"`), []byte(`"https://provider.test/moved"`), 1)
+		time.Sleep(5 * time.Minute)
+		require.Equal(t, http.StatusBadGateway, a.signIn().Status, "the new endpoint counts")
+		require.Zero(t, a.op.Count(signontest.Token))
+		require.Equal(t, http.StatusSeeOther, begun.Follow().Status)
 		require.Equal(t, 1, a.op.Count(signontest.Token))
+		a.requireSignedIn("alice")
 	})
 }
 

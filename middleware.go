@@ -78,12 +78,17 @@ func (c *Client) identifyRequest(r *http.Request) (ctx context.Context, owner st
 }
 
 // Scopes are the scopes of a token: those that the provider says it granted, or,
-// where it does not say, those that were asked for (RFC 6749 section 5.1).
+// where it does not say, those that were asked for (RFC 6749 section 5.1). A list
+// without a space is split at its commas, as GitHub writes it.
 func (c *Client) Scopes(token *oauth2.Token) []string {
-	if said, ok := token.Extra("scope").(string); ok {
-		return strings.Fields(said)
+	said, ok := token.Extra("scope").(string)
+	if !ok {
+		return slices.Clone(c.p.Scopes)
 	}
-	return slices.Clone(c.p.Scopes)
+	if !strings.Contains(said, " ") {
+		said = strings.ReplaceAll(said, ",", " ")
+	}
+	return strings.Fields(said)
 }
 
 func (c *Client) checkScopes(token *oauth2.Token, scopes []string) error {

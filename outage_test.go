@@ -72,6 +72,20 @@ func TestRefreshDuringAnOutage(t *testing.T) {
 	}
 }
 
+// RF-10: the pause is that of the refresh token that failed: one that another
+// replica has stored meanwhile is tried at once.
+func TestPauseIsOfOneRefreshToken(t *testing.T) {
+	a := newOwned(t, appOptions{})
+	a.op.ArmN(signontest.DownToken, 1)
+	a.expire("alice")
+	require.Equal(t, 3, a.ask(t.Context(), 3, 0).failed)
+	require.Equal(t, 1, a.refreshes())
+	a.store("alice", func(t *oauth2.Token) { t.RefreshToken = "peers" })
+	_, err := a.client.Token(a.as("alice"))
+	require.ErrorIs(t, err, signon.ErrNoToken, "the provider does not know it")
+	require.Equal(t, 2, a.refreshes())
+}
+
 // RF-10: what RequireToken says of it.
 func TestRequireTokenDuringAnOutage(t *testing.T) {
 	a := newOwned(t, appOptions{})
@@ -207,7 +221,10 @@ func TestStoreFailsAfterAForcedRefresh(t *testing.T) {
 
 	// Revoke ends the pair that the provider knows, not the one that the store does.
 	require.NoError(t, a.client.Revoke(a.as("alice")))
-	require.Equal(t, 2, a.op.Stats().Revoked)
+	revoked := a.op.Requests(signontest.Revocation)
+	require.Len(t, revoked, 2)
+	require.Equal(t, token.RefreshToken, revoked[0].Form.Get("token"))
+	require.Equal(t, token.AccessToken, revoked[1].Form.Get("token"))
 	_, err = a.client.Token(a.as("alice"))
 	require.ErrorIs(t, err, signon.ErrNoToken)
 }

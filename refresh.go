@@ -126,15 +126,19 @@ func (c *Client) refreshOnce(ctx context.Context, key tokenstore.Key, seen *oaut
 		next, err = c.compromised(ctx, key, stored, err)
 		return flown{token: next}, err
 	}
-	err = c.outage(err)
+	err = c.whatNow(err)
 	c.outcomes.put(key.Owner, current, err)
 	c.registry.log.WarnContext(ctx, "signon: a refresh failed; the token is kept", "provider", c.name, "error", err)
 	return kept, err
 }
 
-// outage tells a provider that is out, in whatever way, from one that answers
-// nonsense: to a refresh, the remedy is to come back later.
-func (c *Client) outage(err error) error {
+// whatNow says of a refresh that failed what helps. A provider that wants its user
+// there (interaction_required and its like) gets it by a login; to one that is out, in
+// whatever way, one comes back later; and one that answers nonsense is at fault.
+func (c *Client) whatNow(err error) error {
+	if errors.Is(err, ErrDenied) {
+		return fmt.Errorf("signon: %s: the provider wants the user to sign in again: %w: %w", c.name, ErrNoToken, opaque{err})
+	}
 	out := errors.Is(err, outbound.ErrTimeout) || errors.Is(err, outbound.ErrUnreachable) || errors.Is(err, context.DeadlineExceeded)
 	if se, ok := errors.AsType[*outbound.StatusError](err); ok {
 		out = se.Status >= 500 || retryable(se.Status)

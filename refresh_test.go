@@ -164,6 +164,25 @@ func TestRefreshRefused(t *testing.T) {
 	})
 }
 
+// A provider that wants its user there is not asked again and again, and its user is
+// sent to the login.
+func TestRefreshNeedsTheUser(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := newApp(t, appOptions{provider: func(p *signon.Provider) {
+			p.Hooks.RefreshResponse = func(_ context.Context, r *hooks.Response) error {
+				r.Status, r.Body = http.StatusBadRequest, []byte(`{"error":"interaction_required"}`)
+				return nil
+			}
+		}})
+		require.Equal(t, http.StatusOK, a.signIn().Status)
+		a.expire(*a.tokens.owner.Load())
+		for range 10 {
+			require.Equal(t, http.StatusSeeOther, a.browser.Get(appURL+"/items").Status)
+		}
+		require.Equal(t, 1, a.refreshes())
+	})
+}
+
 // RF-09: invalid_grant because another replica was faster: its token is used.
 func TestRefreshRefusedButRotatedElsewhere(t *testing.T) {
 	for _, tt := range []struct {

@@ -148,7 +148,10 @@ func TestReturnToIsJudgedTwice(t *testing.T) {
 	page := b.Get(siteURL + "/auth/login/op?return_to=/sso/settings").Follow()
 	moved := s.registry(func(c *signon.Config) { c.Mount = "/sso" })
 	client := s.register(moved, "op", nil)
-	b.Serve(siteURL, client.CallbackHandler(nil))
+	b.Serve(siteURL, client.CallbackHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		login, _ := signon.LoginFrom(r.Context())
+		http.Redirect(w, r, login.ReturnTo, http.StatusSeeOther)
+	})))
 	page = page.Follow()
 	require.Equal(t, http.StatusSeeOther, page.Status, page.Body)
 	require.Equal(t, siteURL+"/", page.Location())

@@ -323,3 +323,7 @@ func tokenKey(provider, owner string) tokenstore.Key {
 }
 
 type signonKey = tokenstore.Key
+
+func selectSubject(s *site, subject string) sessionstore.Selector {
+	return sessionstore.Selector{Issuer: s.op.Issuer(), Subject: subject}
+}

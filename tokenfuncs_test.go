@@ -142,3 +142,22 @@ func TestOwnTokenStore(t *testing.T) {
 	require.NoError(t, a.client.Revoke(a.as("alice")))
 	require.EqualValues(t, 1, store.deletes.Load())
 }
+
+// RF-09: the application's own table is read again too, before a refresh token
+// counts as dead.
+func TestOwnTokenRotatedElsewhere(t *testing.T) {
+	own := &ownTokens{}
+	a := own.app(t, true)
+	own.token.Expiry = time.Now().Add(-time.Second)
+	a.op.Handle("/token", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		own.mu.Lock()
+		own.token = &oauth2.Token{AccessToken: "peers", Expiry: time.Now().Add(time.Hour)}
+		own.mu.Unlock()
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(http.StatusBadRequest)
+		_, _ = w.Write([]byte(`{"error":"invalid_grant"}`))
+	}))
+	token, err := a.client.Token(a.as("user-1"))
+	require.NoError(t, err)
+	require.Equal(t, "peers", token.AccessToken)
+}

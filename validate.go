@@ -95,7 +95,7 @@ func (p *Provider) checkEndpoints(*Registry) error {
 	byHand := p.Endpoint.AuthURL != "" && p.Endpoint.TokenURL != ""
 	switch {
 	case p.Issuer == "" && !byHand:
-		return fmt.Errorf("Issuer is empty and Endpoint lacks AuthURL or TokenURL; set Issuer to discover them, or both by hand")
+		return fmt.Errorf("field Issuer is empty and Endpoint lacks AuthURL or TokenURL; set Issuer to discover them, or both by hand")
 	case p.MetadataURL != "" && p.Issuer == "":
 		return fmt.Errorf("MetadataURL is set without Issuer; set the issuer that the metadata must name")
 	case p.Endpoint.AuthStyle != oauth2.AuthStyleAutoDetect:
@@ -103,7 +103,7 @@ func (p *Provider) checkEndpoints(*Registry) error {
 	case p.JWKSURL != "" && len(p.JWKS) > 0:
 		return fmt.Errorf("JWKSURL and JWKS are both set; keep one")
 	case slices.Contains(p.Scopes, "openid") && p.Issuer == "":
-		return fmt.Errorf("Issuer is empty, but Scopes has openid: the ID token's iss is checked against it; set Issuer")
+		return fmt.Errorf("field Issuer is empty, but Scopes has openid: the ID token's iss is checked against it; set Issuer")
 	}
 	if name := protocolParam(p.Endpoint.AuthURL); name != "" {
 		return fmt.Errorf("Endpoint.AuthURL has %q in its query, which Signon sets itself; remove it", name)

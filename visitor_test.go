@@ -168,6 +168,26 @@ func TestScopeOfOneLogin(t *testing.T) {
 	})
 }
 
+// TE-08: scopes come in the RFC's form, in GitHub's, or not at all.
+func TestScopes(t *testing.T) {
+	s := newSite(t, setup{provider: func(p *signon.Provider) { p.Scopes = []string{"openid", "email"} }})
+	for _, tt := range []struct {
+		name  string
+		extra map[string]any
+		want  []string
+	}{
+		{"said", map[string]any{"scope": "repo user:email"}, []string{"repo", "user:email"}},
+		{"with commas", map[string]any{"scope": "repo,user:email"}, []string{"repo", "user:email"}},
+		{"none granted", map[string]any{"scope": ""}, []string{}},
+		{"not said", nil, []string{"openid", "email"}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			token := (&oauth2.Token{AccessToken: "x"}).WithExtra(tt.extra)
+			require.Equal(t, tt.want, s.client.Scopes(token))
+		})
+	}
+}
+
 // After a failure, starting again leads to where the user was going, by link and by
 // form.
 func TestStartAgainKeepsReturnTo(t *testing.T) {
@@ -176,7 +196,7 @@ func TestStartAgainKeepsReturnTo(t *testing.T) {
 	b := s.browser()
 	s.op.ArmN(signontest.WrongNonce, 1)
 	page := b.Get(siteURL + "/private?a=b").FollowAll(5)
-	require.Equal(t, http.StatusBadGateway, page.Status)
+	require.Equal(t, http.StatusBadRequest, page.Status)
 	page = page.Click("/auth/login/op?return_to=%2Fprivate%3Fa%3Db").FollowAll(5)
 	require.Equal(t, siteURL+"/private?a=b", page.URL.String())
 	require.Equal(t, http.StatusOK, page.Status)

@@ -21,6 +21,10 @@ var (
 	// opposed to one about fetching keys.
 	ErrIDToken = errors.New("oidc: the ID token is not valid")
 
+	// ErrNonce is wrapped, with [ErrIDToken], where the token is of another login: a
+	// code that was put in place of the user's brings one such.
+	ErrNonce = errors.New("nonce is not the one of this login")
+
 	// ErrReauthenticate is wrapped, with [ErrIDToken], where the token is right
 	// but the user signed in longer ago than Expect.MaxAge.
 	ErrReauthenticate = errors.New("the user must sign in again")
@@ -232,8 +236,11 @@ func (t *IDToken) checkNonce(e *Expect) error {
 	if t.Nonce == "" && e.NonceIfPresent {
 		return nil
 	}
+	if t.Nonce == "" {
+		return errors.New("nonce is missing")
+	}
 	if e.Nonce == "" || subtle.ConstantTimeCompare([]byte(t.Nonce), []byte(e.Nonce)) != 1 {
-		return errors.New("nonce is not the one of this login")
+		return ErrNonce
 	}
 	return nil
 }
