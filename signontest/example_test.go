@@ -96,6 +96,6 @@ func ExampleProvider_Arm() {
 	provider.Disarm()
 	fmt.Println(browser.Get("https://app.test/").FollowAll(9).Status)
 	// Output:
-	// 502
+	// 400
 	// 200
 }
