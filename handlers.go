@@ -7,12 +7,11 @@ import (
 	"html"
 	"net/http"
 	"net/url"
-	"path/filepath"
-	"runtime"
 	"strings"
 
 	"golang.org/x/oauth2"
 
+	"github.com/seed1a301047/signon/internal/oauth"
 	"github.com/seed1a301047/signon/sessionstore"
 )
 
@@ -203,27 +202,10 @@ func guard(what string, fn func() error) (err error) {
 			if p == http.ErrAbortHandler {
 				panic(p)
 			}
-			err = fmt.Errorf("signon: %s panicked with a %T at %s: %w", what, p, panicLine(), ErrInternal)
+			err = fmt.Errorf("signon: %s panicked with a %T at %s: %w", what, p, oauth.PanicLine(), ErrInternal)
 		}
 	}()
 	return fn()
-}
-
-// panicLine is where the panic came from: the first frame that is not the
-// runtime's, below the one that panicked.
-func panicLine() string {
-	pc := make([]uintptr, 32)
-	frames := runtime.CallersFrames(pc[:runtime.Callers(1, pc)])
-	for panicking := false; ; {
-		frame, more := frames.Next()
-		if panicking && !strings.HasPrefix(frame.Function, "runtime.") {
-			return fmt.Sprintf("%s:%d", filepath.Base(frame.File), frame.Line)
-		}
-		panicking = panicking || frame.Function == "runtime.gopanic"
-		if !more {
-			return "an unknown line"
-		}
-	}
 }
 
 // applicationFault keeps what the application's function says of itself, if it

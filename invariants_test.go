@@ -134,7 +134,7 @@ func (s *site) checkCookies(a siteAnswer) {
 	}
 }
 
-// checkSecrets is G3: no secret in a body, a header or the log. A state stands in
+// checkSecrets is G3 and RQ-09: no secret in a body, a header or the log. A state stands in
 // the one redirect to the provider.
 func (s *site) checkSecrets() {
 	secrets := s.op.Secrets()

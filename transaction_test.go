@@ -51,7 +51,7 @@ func TestLoginExpires(t *testing.T) {
 
 var pageID = regexp.MustCompile(`[A-Z2-7]{26}`)
 
-// AR-30: whatever is not the very cookie is no login in progress: same answer to
+// AR-30, AR-35: whatever is not the very cookie is no login in progress: same answer to
 // all, and the cookie goes. LI-08: so it is with the second half of form_post.
 func TestTamperedTransaction(t *testing.T) {
 	for _, tt := range []struct{ name, mode, prefix string }{

@@ -132,6 +132,18 @@ func TestTabs(t *testing.T) {
 	require.Equal(t, d.url+"/api", second.URL.String())
 }
 
+// UI-11: what a claim says is text, whatever it looks like.
+func TestClaimsAreEscaped(t *testing.T) {
+	const evil = `<script>alert(1)</script>"'&`
+	users := []signontest.User{{Subject: "mallory", Name: evil, Email: "mallory@example.com"}}
+	d := startDemo(t, signontest.Config{Users: users}, nil)
+	b := signontest.NewBrowser(t)
+	me := d.get(b, "/me")
+	require.Equal(t, http.StatusOK, me.Status)
+	require.NotContains(t, me.Body, "<script>alert")
+	require.Contains(t, me.Body, "&lt;script&gt;alert(1)")
+}
+
 func TestErrorPages(t *testing.T) {
 	d := startDemo(t, signontest.Config{Interaction: signontest.Form}, nil)
 	b := signontest.NewBrowser(t)

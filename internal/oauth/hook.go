@@ -57,12 +57,12 @@ func panicError(p any) error {
 	if e, ok := p.(runtime.Error); ok {
 		text = e.Error()
 	}
-	return fmt.Errorf("panicked at %s: %s", panicLine(), text)
+	return fmt.Errorf("panicked at %s: %s", PanicLine(), text)
 }
 
-// panicLine is the file and the line that panicked: the first frame above the
-// runtime's own.
-func panicLine() string {
+// PanicLine is the file and the line that panicked, for a function that has recovered:
+// the first frame above the runtime's own.
+func PanicLine() string {
 	pc := make([]uintptr, 32)
 	frames := runtime.CallersFrames(pc[:runtime.Callers(1, pc)])
 	for panicking := false; ; {
