@@ -49,6 +49,9 @@ func (c *Client) Name() string { return c.name }
 // LoginURL is the path that begins a login, for a link or a button.
 func (c *Client) LoginURL() string { return c.loginURL }
 
+// LogoutURL is the path that a logout form posts to.
+func (c *Client) LogoutURL() string { return c.registry.cfg.Mount + "/logout/" + c.name }
+
 // Format writes the provider's name, whatever the verb.
 func (c *Client) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "signon.Client("+c.name+")") }
 

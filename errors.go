@@ -225,6 +225,9 @@ func startAgain(err error, returnTo string) error {
 // Message is a sentence for the user, in English: by the kind, and nothing of the
 // provider's.
 func (f *Failure) Message() string {
+	if errors.Is(f.Err, ErrCrossOrigin) {
+		return "Please confirm that it is you who wants to go on."
+	}
 	if text := explanations[f.Kind]; text != "" {
 		return text
 	}

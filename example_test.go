@@ -53,6 +53,7 @@ func Example() {
 		}
 		defer resp.Body.Close()
 		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(resp.StatusCode)
 		io.Copy(w, resp.Body)
 	})))
 	log.Fatal(http.ListenAndServe("localhost:8080", nil))
@@ -65,11 +66,12 @@ func Example_openID() {
 		log.Fatal(err)
 	}
 	corp, err := auth.Register(signon.Provider{
-		Name:         "corp",
-		Issuer:       "https://login.example.com",
-		ClientID:     "app",
-		ClientSecret: signon.Secret(os.Getenv("CORP_CLIENT_SECRET")),
-		Scopes:       []string{"openid", "email", "profile"},
+		Name:          "corp",
+		Issuer:        "https://login.example.com",
+		ClientID:      "app",
+		ClientSecret:  signon.Secret(os.Getenv("CORP_CLIENT_SECRET")),
+		Scopes:        []string{"openid", "email", "profile"},
+		FetchUserInfo: true, // many providers say there who it is, beyond the subject
 	})
 	if err != nil {
 		log.Fatal(err)
@@ -79,16 +81,16 @@ func Example_openID() {
 	mux.Handle("/auth/", auth.Handler())
 	mux.Handle("/me", corp.RequireToken(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		login, _ := signon.LoginFrom(r.Context())
-		var claims struct {
+		var profile struct {
 			Name   string   `json:"name"`
 			Groups []string `json:"groups"`
 		}
-		if err := login.Claims(&claims); err != nil {
+		if err := login.UserInfo(&profile); err != nil {
 			corp.Fail(w, r, err)
 			return
 		}
 		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-		fmt.Fprintf(w, "%s, at %s known as %s", claims.Name, login.Issuer, login.Subject)
+		fmt.Fprintf(w, "%s, at %s known as %s", profile.Name, login.Issuer, login.Subject)
 	})))
 	// Output:
 }
@@ -127,6 +129,7 @@ func Example_gitHub() {
 		}
 		defer resp.Body.Close()
 		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(resp.StatusCode)
 		io.Copy(w, resp.Body)
 	})))
 	// Output:
@@ -216,7 +219,7 @@ func ExampleConfig_owner() {
 	mux.HandleFunc("POST /disconnect", func(w http.ResponseWriter, r *http.Request) {
 		ctx := signon.WithOwner(r.Context(), currentUser(r))
 		if err := github.Revoke(ctx); err != nil && !errors.Is(err, errors.ErrUnsupported) {
-			signon.Error(w, r, err)
+			github.Fail(w, r, err)
 			return
 		}
 		http.Redirect(w, r, "/settings", http.StatusSeeOther)
@@ -367,6 +370,7 @@ func newApplication(auth *signon.Registry, corp *signon.Client) http.Handler {
 		}
 		defer resp.Body.Close()
 		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(resp.StatusCode)
 		io.Copy(w, resp.Body)
 	})))
 	return mux

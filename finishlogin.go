@@ -372,6 +372,9 @@ func (g *Registry) decideOwner(ctx context.Context, login *Login) error {
 		}
 		return nil
 	}
+	if login.Subject == "" && g.cfg.Owner == nil {
+		return fmt.Errorf("provider %s: %w: nothing says who signed in; add openid to Scopes, or set UserInfoURL", login.Provider, ErrProvider)
+	}
 	var owner string
 	asked := *login // the application's own, to keep
 	asked.pending = true

@@ -49,7 +49,11 @@ func (g *Registry) Handler() http.Handler {
 
 func (g *Registry) unknown(w http.ResponseWriter, r *http.Request) {
 	secureHeaders(w.Header())
-	g.fail(w, r, nil, fmt.Errorf("signon: %s: %w", clip(r.URL.Path, 64), ErrUnknownProvider))
+	hint := ""
+	if !strings.HasPrefix(r.URL.Path, g.cfg.Mount+"/") {
+		hint = ", and not below Config.Mount " + g.cfg.Mount + ": mount Handler as it is, without http.StripPrefix"
+	}
+	g.fail(w, r, nil, fmt.Errorf("signon: no such path: %s%s: %w", clip(r.URL.Path, 64), hint, ErrUnknownProvider))
 }
 
 // LoginHandler begins a login: [Client.StartLogin] as a handler. opts are added to

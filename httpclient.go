@@ -31,13 +31,15 @@ import (
 // Authorization header that the caller has set. There is no cookie jar.
 //
 // The token is refreshed before it expires. An answer of 401 leads to one refresh
-// and one retry, if the request has no body or a GetBody; 403 and 5xx never do.
+// and one retry, if the request has no body or a GetBody; 403 and 5xx never do. Where
+// the provider refuses that refresh, the error wraps [ErrNoToken]: the user must sign
+// in again. A 401 that stays is the caller's to see.
 //
-// The client has no time-out of its own: give the request a context. Responses are
-// not limited. It may be used by many goroutines, for as long as the owner of ctx
-// is meant, also after ctx has ended.
+// A request without a context of its own, as Get makes it, ends with ctx. There is no
+// other time-out, and responses are not limited. The client may be used by many
+// goroutines.
 func (c *Client) HTTPClient(ctx context.Context) *http.Client {
-	t := &apiTransport{c: c, inProgress: c.inProgress(ctx)}
+	t := &apiTransport{c: c, ctx: ctx, inProgress: c.inProgress(ctx)}
 	if t.inProgress == nil {
 		t.owner, t.err = c.owner(ctx)
 	}
@@ -116,6 +118,8 @@ type apiTransport struct {
 	owner string
 	err   error // there is no owner
 
+	ctx context.Context // of those requests that have none
+
 	inProgress *oauth2.Token // of a login that OnLogin is deciding on, in no store yet
 }
 
@@ -133,6 +137,9 @@ func (t *apiTransport) checkRedirect(req *http.Request, via []*http.Request) err
 
 // RoundTrip sends one request, and once more with a refreshed token after a 401.
 func (t *apiTransport) RoundTrip(req *http.Request) (*http.Response, error) {
+	if req.Context().Done() == nil {
+		req = req.WithContext(t.ctx)
+	}
 	target, err := t.resolve(req)
 	if err != nil {
 		closeBody(req)
@@ -149,6 +156,10 @@ func (t *apiTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	key := tokenstore.Key{Provider: t.c.name, Owner: t.owner}
 	renewed, err := t.c.refresh(req.Context(), key, token, true)
+	if errors.Is(err, ErrNoToken) && !errors.Is(err, errNotRefreshable) {
+		discard(resp)
+		return nil, err
+	}
 	if err != nil || tokenstore.Same(renewed, token) {
 		return resp, nil // the API's own answer says more than our failure to better it
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/url"
 	"strings"
 	"time"
@@ -32,6 +33,16 @@ type Introspection struct {
 // Claims decodes the whole answer into v. Names are matched exactly; numbers in an
 // any keep their digits as json.Number.
 func (i *Introspection) Claims(v any) error { return oidc.DecodeClaims(i.body, v) }
+
+// Format writes no claim, whatever the verb.
+func (i Introspection) Format(f fmt.State, _ rune) {
+	_, _ = fmt.Fprintf(f, "signon.Introspection{Active: %t, Scopes: %q}", i.Active, i.Scopes)
+}
+
+// LogValue shows no claim.
+func (i Introspection) LogValue() slog.Value {
+	return slog.GroupValue(slog.Bool("active", i.Active), slog.Any("scopes", i.Scopes))
+}
 
 // Introspect asks the provider about a token (RFC 7662). It wraps
 // [errors.ErrUnsupported] where the provider has no introspection endpoint.

@@ -23,7 +23,7 @@ type Login struct {
 
 	// Issuer and Subject identify the user at an OpenID Provider: only both
 	// together do. For an OAuth 2.0 server Issuer is "", and Provider takes its
-	// place.
+	// place; Subject is "" where it has no userinfo either, which OnLogin never sees.
 	Issuer, Subject string
 	SID             string // the provider's session, if it names one
 
@@ -67,7 +67,9 @@ func (l *Login) Token() *oauth2.Token {
 
 // Claims decodes the claims of the verified ID token, the very bytes that were
 // verified, or for an OAuth 2.0 server the userinfo, into v. Names are matched
-// exactly; numbers in an any keep their digits as json.Number. Of a login that is
+// exactly; numbers in an any keep their digits as json.Number. Many providers put
+// name and e-mail into the userinfo alone: see Provider.FetchUserInfo and
+// [Login.UserInfo]. Of a login that is
 // read back from the store it opens the sealed copy: an error wraps ErrNoLogin
 // if no key of Config.Keys opens it.
 func (l *Login) Claims(v any) error {
@@ -81,13 +83,9 @@ func (l *Login) Claims(v any) error {
 // UserInfo decodes the userinfo that was fetched at login into v. It is an error
 // that wraps [errors.ErrUnsupported] where none was: see Provider.FetchUserInfo.
 func (l *Login) UserInfo(v any) error {
-	info := l.userinfo
-	if info == nil && l.record != nil && len(l.record.UserInfo) > 0 {
-		opened, err := l.registry.open(l.record.UserInfo, "userinfo", l.record)
-		if err != nil {
-			return err
-		}
-		info = opened
+	info, err := l.fetchedUserInfo()
+	if err != nil {
+		return err
 	}
 	if info == nil {
 		return fmt.Errorf("signon: no userinfo was fetched at this login; set Provider.FetchUserInfo: %w", errors.ErrUnsupported)
@@ -95,15 +93,29 @@ func (l *Login) UserInfo(v any) error {
 	return oidc.DecodeClaims(info, v)
 }
 
-// Email is the e-mail address among the claims, and whether the provider says, by
-// the JSON value true of email_verified, that it has been verified (OpenID Connect
-// Core section 5.1). Never identify somebody by it: that is Issuer and Subject.
-func (l *Login) Email() (addr string, verified bool) {
-	payload, err := l.claims()
-	if err != nil {
-		return "", false
+func (l *Login) fetchedUserInfo() ([]byte, error) {
+	if l.userinfo != nil || l.record == nil || len(l.record.UserInfo) == 0 {
+		return l.userinfo, nil
 	}
-	return oidc.VerifiedEmail(payload)
+	return l.registry.open(l.record.UserInfo, "userinfo", l.record)
+}
+
+// Email is the e-mail address among the claims, or else in the userinfo that was
+// fetched at login (many providers have it only there: see Provider.FetchUserInfo),
+// and whether the provider says, by the JSON value true of email_verified, that it has
+// been verified (OpenID Connect Core section 5.1). Never identify somebody by it: that
+// is Issuer and Subject.
+func (l *Login) Email() (addr string, verified bool) {
+	if payload, err := l.claims(); err == nil {
+		addr, verified = oidc.VerifiedEmail(payload)
+	}
+	if addr != "" {
+		return addr, verified
+	}
+	if info, err := l.fetchedUserInfo(); err == nil && info != nil {
+		return oidc.VerifiedEmail(info)
+	}
+	return "", false
 }
 
 // IDToken is the ID token as it came, for a logout URL of one's own; "" where
@@ -130,10 +142,9 @@ func (l *Login) claims() ([]byte, error) {
 			return nil, fmt.Errorf("signon: the stored ID token: %w: %w", ErrNoLogin, err)
 		}
 		return restored.Payload(), nil
-	case l.userinfo != nil:
-		return l.userinfo, nil
-	case l.record != nil && len(l.record.UserInfo) > 0:
-		return l.registry.open(l.record.UserInfo, "userinfo", l.record)
+	}
+	if info, err := l.fetchedUserInfo(); info != nil || err != nil {
+		return info, err
 	}
 	return []byte("{}"), nil
 }

@@ -26,10 +26,11 @@ import (
 // stored; next may say otherwise.
 func (c *Client) RequireToken(next http.Handler) http.Handler { return c.RequireScopes(next) }
 
-// RequireScopes is RequireToken for a token that has all the scopes. One that lacks
-// any is 403 insufficient_scope (RFC 6750 section 3.1). A provider that does not say
-// which scopes it granted has granted those of Provider.Scopes (RFC 6749 section
-// 5.1).
+// RequireScopes is RequireToken for a token that has all the scopes of
+// [Client.Scopes]. One that lacks any is 403 insufficient_scope (RFC 6750 section 3.1).
+// For a router that wants middleware, close over them:
+//
+//	admins := func(next http.Handler) http.Handler { return corp.RequireScopes(next, "admin") }
 func (c *Client) RequireScopes(next http.Handler, scopes ...string) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		var ctx context.Context
@@ -159,6 +160,12 @@ func (g *Registry) Login(r *http.Request) (*Login, error) {
 		return nil, err
 	}
 	return login, nil
+}
+
+// Fail answers a request that failed outside of what one provider does, such as a
+// [Registry.Login] while a store is down. It is [Client.Fail] with Config.LoginURL.
+func (g *Registry) Fail(w http.ResponseWriter, r *http.Request, err error) {
+	g.turnAway(w, r, nil, g.cfg.LoginURL, err)
 }
 
 // Fail answers a request whose work with the provider has failed, such as a call of

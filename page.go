@@ -81,7 +81,7 @@ func failurePage(f *Failure) string {
 func writeStart(b *strings.Builder, f *Failure) {
 	url := html.EscapeString(f.StartURL)
 	if f.Kind == "denied" {
-		b.WriteString(`<form method="post" action="` + url + `"><button>Continue to sign in</button></form>` + "\n")
+		b.WriteString(`<form method="post" action="` + url + `"><button>Continue</button></form>` + "\n")
 		return
 	}
 	b.WriteString(`<p><a class="button" href="` + url + `">Start again</a></p>` + "\n")

@@ -1,3 +1,40 @@
+// Package signon signs the users of a web application in with OAuth 2.0 and OpenID
+// Connect, and calls their provider's API as them, with ordinary [net/http] handlers:
+//
+//	auth, err := signon.New(signon.Config{BaseURL: "https://app.example.com"})
+//	...
+//	corp, err := auth.Register(signon.Provider{
+//		Name: "corp", Issuer: "https://login.example.com",
+//		ClientID: "app", ClientSecret: secret, Scopes: []string{"openid", "email"},
+//		APIBaseURL: "https://api.example.com/",
+//	})
+//	...
+//	mux.Handle("/auth/", auth.Handler())
+//	mux.Handle("/repos", corp.RequireToken(http.HandlerFunc(repos)))
+//
+// where repos calls corp.HTTPClient(r.Context()).Get("repos").
+//
+// # The parts
+//
+// A [Config] is what an application's providers share, and a [Provider] is what one of
+// them is: plain data. [New] makes a [Registry] of the one, [Registry.Register] makes a
+// [Client] of the other, and neither touches the network. A Client has the handlers
+// ([Client.LoginHandler], [Client.CallbackHandler], [Client.LogoutHandler], all mounted
+// by [Registry.Handler]), the middleware ([Client.RequireToken],
+// [Registry.RequireLogin]) and the API ([Client.HTTPClient], [Client.Token]).
+//
+// # Who signed in, and whose token it is
+//
+// A [Login] is one verified sign-in, and ends at a logout. By itself it owns its token.
+// Where Config.OnLogin names a user of the application, or Config.Owner does, the token
+// is that user's and outlives the session.
+//
+// # Safety
+//
+// Nothing has to be switched on: PKCE, state, nonce, RFC 9207, an allow-list of
+// algorithms, safe cookies and a renewed session id are always there. What weakens
+// something is a field whose name begins with Insecure. A store or a provider that does
+// not answer is an error of its own kind: it signs nobody in and nobody out.
 package signon
 
 import (

@@ -2,7 +2,10 @@ package signon
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
+	"reflect"
+	"strings"
 	"time"
 
 	"github.com/go-json-experiment/json"
@@ -40,7 +43,7 @@ const maxMaxAge = 100 * 366 * 24 * 3600
 func (p *Provider) UnmarshalJSON(data []byte) error {
 	read := providerJSON{plainProvider: &plainProvider{}}
 	if err := json.Unmarshal(bytes.TrimSpace(data), &read, json.RejectUnknownMembers(true)); err != nil {
-		return fmt.Errorf("signon: provider from JSON: %w", err)
+		return jsonFault(data, err)
 	}
 	if read.plainProvider == nil {
 		return fmt.Errorf("signon: provider from JSON: it is null, expected an object")
@@ -60,6 +63,50 @@ func (p *Provider) UnmarshalJSON(data []byte) error {
 	}
 	*p = loaded
 	return nil
+}
+
+// jsonFault says which provider is wrong, and where, in words of the JSON: the types
+// of Go mean nothing to who wrote it, and the value may be a secret.
+func jsonFault(data []byte, err error) error {
+	of := "provider from JSON"
+	var named struct {
+		Name string `json:"name"`
+	}
+	if json.Unmarshal(data, &named) == nil && named.Name != "" {
+		of = fmt.Sprintf("provider %q from JSON", clip(named.Name, maxName))
+	}
+	wrong, ok := errors.AsType[*json.SemanticError](err)
+	if !ok {
+		return fmt.Errorf("signon: %s: not one JSON object: %w", of, err)
+	}
+	if errors.Is(err, json.ErrUnknownName) {
+		return fmt.Errorf("signon: %s: unknown member %q; members are named as the fields of Provider, in snake case, and the endpoints auth_url and token_url",
+			of, clip(wrong.JSONPointer.LastToken(), 64))
+	}
+	if wrong.JSONPointer == "" {
+		return fmt.Errorf("signon: %s: expected one JSON object", of)
+	}
+	return fmt.Errorf("signon: %s: member %q must not be a %s; expected %s",
+		of, clip(strings.TrimPrefix(string(wrong.JSONPointer), "/"), 64), wrong.JSONKind, jsonForm(wrong.GoType))
+}
+
+func jsonForm(t reflect.Type) string {
+	if t == nil {
+		return "another type"
+	}
+	switch t.Kind() {
+	case reflect.String:
+		return "a string"
+	case reflect.Bool:
+		return "true or false"
+	case reflect.Int64:
+		return "a whole number, of seconds"
+	case reflect.Slice:
+		return "a list"
+	case reflect.Map, reflect.Struct, reflect.Pointer:
+		return "an object"
+	}
+	return "another type"
 }
 
 // MarshalJSON writes what [Provider.UnmarshalJSON] reads, except that the client

@@ -17,6 +17,9 @@ import (
 	"github.com/seed1a301047/signon/tokenstore"
 )
 
+// errNotRefreshable: there is no refresh token, or nobody to store what it would bring.
+var errNotRefreshable = fmt.Errorf("the token has expired and cannot be refreshed: %w", ErrNoToken)
+
 // flightTimeout bounds a refresh with all its store calls and its one retry.
 const flightTimeout = 30 * time.Second
 
@@ -109,7 +112,7 @@ func (c *Client) refreshOnce(ctx context.Context, key tokenstore.Key, seen *oaut
 	}
 	kept := flown{kept: current}
 	if current.RefreshToken == "" || c.updater == nil {
-		return kept, fmt.Errorf("signon: %s: the token has expired and cannot be refreshed: %w", c.name, ErrNoToken)
+		return kept, fmt.Errorf("signon: %s: %w", c.name, errNotRefreshable)
 	}
 	if failed := c.outcomes.recentFailure(key.Owner, current); failed != nil {
 		return kept, failed

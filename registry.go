@@ -164,6 +164,12 @@ func (g *Registry) Remove(name string) {
 	}
 }
 
+// LoginURL is the path that leads to a login: Config.LoginURL or its default.
+func (g *Registry) LoginURL() string { return g.cfg.LoginURL }
+
+// LogoutURL is the path that a logout form posts to, whatever the provider.
+func (g *Registry) LogoutURL() string { return g.cfg.Mount + "/logout" }
+
 // Client returns the provider of a name.
 func (g *Registry) Client(name string) (*Client, bool) {
 	g.mu.RLock()

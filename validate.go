@@ -91,7 +91,7 @@ func (p *Provider) checkClientAuth(g *Registry) error {
 	return nil
 }
 
-func (p *Provider) checkEndpoints(*Registry) error {
+func (p *Provider) checkEndpoints(g *Registry) error {
 	byHand := p.Endpoint.AuthURL != "" && p.Endpoint.TokenURL != ""
 	switch {
 	case p.Issuer == "" && !byHand:
@@ -102,6 +102,10 @@ func (p *Provider) checkEndpoints(*Registry) error {
 		return fmt.Errorf("Endpoint.AuthStyle is set; leave it zero and say with ClientAuth how the client proves itself")
 	case p.JWKSURL != "" && len(p.JWKS) > 0:
 		return fmt.Errorf("JWKSURL and JWKS are both set; keep one")
+	case strings.Contains(p.Issuer, "/.well-known/"):
+		return fmt.Errorf("field Issuer %q is the URL of the metadata; set Issuer to the part before /.well-known/, or MetadataURL to it", p.Issuer)
+	case g.cfg.OnLogin != nil && g.cfg.Owner == nil && p.Issuer == "" && p.UserInfoURL == "":
+		return fmt.Errorf("UserInfoURL is empty and Scopes lacks openid, so nothing tells Config.OnLogin who signed in; set UserInfoURL")
 	case slices.Contains(p.Scopes, "openid") && p.Issuer == "":
 		return fmt.Errorf("field Issuer is empty, but Scopes has openid: the ID token's iss is checked against it; set Issuer")
 	}

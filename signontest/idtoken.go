@@ -69,7 +69,9 @@ func (p *Provider) claims(g *grant, what idTokenFor) map[string]any {
 	if g.acr != "" {
 		claims["acr"] = g.acr
 	}
-	maps.Copy(claims, g.profile())
+	if !p.cfg.LeanIDToken {
+		maps.Copy(claims, g.profile())
+	}
 	return claims
 }
 

@@ -111,6 +111,10 @@ type Config struct {
 	// empty, RS256.
 	SigningAlg string
 
+	// LeanIDToken keeps name, e-mail and User.Claims out of the ID token, as many
+	// providers do: they are in the userinfo only.
+	LeanIDToken bool
+
 	// NoRotation lets a refresh token live on after its use. Otherwise each use
 	// replaces it, and using a replaced one revokes the whole family.
 	NoRotation bool

@@ -96,6 +96,9 @@ func (a *app) me(w http.ResponseWriter, r *http.Request) {
 		a.client.Fail(w, r, err)
 		return
 	}
+	if claims.Name == "" {
+		_ = login.UserInfo(&claims) // where many providers have it; without one there is none
+	}
 	p := mePage{Login: login, Name: claims.Name, Token: state}
 	p.Email, p.EmailVerified = login.Email()
 	if p.Name == "" {

@@ -22,11 +22,12 @@ type op struct {
 func openOP(getenv func(string) string) (*op, error) {
 	if issuer := getenv("SIGNON_ISSUER"); issuer != "" {
 		return &op{close: func() {}, provider: signon.Provider{
-			Name:         "demo",
-			Issuer:       issuer,
-			ClientID:     getenv("SIGNON_CLIENT_ID"),
-			ClientSecret: signon.Secret(getenv("SIGNON_CLIENT_SECRET")),
-			Scopes:       []string{"openid", "profile", "email"},
+			Name:          "demo",
+			Issuer:        issuer,
+			ClientID:      getenv("SIGNON_CLIENT_ID"),
+			ClientSecret:  signon.Secret(getenv("SIGNON_CLIENT_SECRET")),
+			Scopes:        []string{"openid", "profile", "email"},
+			FetchUserInfo: true, // where many providers have name and e-mail
 		}}, nil
 	}
 	p, err := signontest.Start(signontest.Config{

@@ -191,10 +191,10 @@ func (s *Source) fetchKeys(ctx context.Context) (*jose.Set, time.Duration, error
 
 // logKeys says once per change that keys of the set are not used.
 func (s *Source) logKeys(ctx context.Context, set *jose.Set) {
-	skipped := set.Skipped()
+	skipped := unusable(set)
 	var before []error
 	if old := s.keys.last(); old != nil {
-		before = old.Skipped()
+		before = unusable(old)
 	}
 	if set.Len() > 0 && (len(skipped) == 0 || slices.EqualFunc(before, skipped, sameText)) {
 		return
@@ -203,9 +203,21 @@ func (s *Source) logKeys(ctx context.Context, set *jose.Set) {
 	if len(skipped) > 0 {
 		first = skipped[0]
 	}
-	s.config.Logger.WarnContext(ctx, "oidc: keys of the provider are not usable",
+	s.config.Logger.WarnContext(ctx, "oidc: keys of the provider are skipped",
 		slog.String("provider", s.config.Name), slog.Int("usable", set.Len()),
 		slog.Int("skipped", len(skipped)), slog.Any("first", first))
+}
+
+// unusable are the faults of keys that should have been of use: not of those that are
+// for encryption.
+func unusable(set *jose.Set) []error {
+	var faults []error
+	for _, err := range set.Skipped() {
+		if !errors.Is(err, jose.ErrUse) {
+			faults = append(faults, err)
+		}
+	}
+	return faults
 }
 
 func sameText(a, b error) bool { return a.Error() == b.Error() }

@@ -14,6 +14,10 @@ import (
 	"github.com/lestrrat-go/jwx/v3/jwk"
 )
 
+// ErrUse is wrapped where a key is skipped that is right, but for something else than
+// signatures: most providers publish one to encrypt with.
+var ErrUse = errors.New("not for signatures")
+
 // Key is one public key of a provider, ready to verify with.
 type Key struct {
 	ID     string           // kid; "" if absent
@@ -63,7 +67,7 @@ func parseKey(data jsontext.Value) (*Key, error) {
 		// Whoever reads the set could sign with this key.
 		return nil, fmt.Errorf("jose: the key %.40q is private or symmetric, and was published", m.Kid)
 	case m.Use != "" && m.Use != "sig":
-		return nil, fmt.Errorf("jose: the key %.40q is for use %.40q", m.Kid, m.Use)
+		return nil, fmt.Errorf("jose: the key %.40q: %w: use is %.40q", m.Kid, ErrUse, m.Use)
 	case m.KeyOps != nil && !slices.Contains(m.KeyOps, "verify"):
 		return nil, fmt.Errorf("jose: the key %.40q is not for the operation verify", m.Kid)
 	}
