@@ -3,6 +3,7 @@ package signon_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"io"
 	"log/slog"
 	"net/http"
@@ -243,8 +244,8 @@ func (s *watchedTokens) DeleteToken(ctx context.Context, key tokenstore.Key, old
 // watchedLogins is the same for logins.
 type watchedLogins struct {
 	sessionstore.Memory
-	creates  atomic.Int32
-	onLogins trap
+	creates        atomic.Int32
+	onLogins, late trap // before and after
 }
 
 func (s *watchedLogins) CreateLogin(ctx context.Context, rec *sessionstore.Record) error {
@@ -256,7 +257,8 @@ func (s *watchedLogins) Logins(ctx context.Context, by sessionstore.Selector) ([
 	if err := s.onLogins.spring(ctx); err != nil {
 		return nil, err
 	}
-	return s.Memory.Logins(ctx, by)
+	list, err := s.Memory.Logins(ctx, by)
+	return list, errors.Join(err, s.late.spring(ctx))
 }
 
 // A trap is a function that a test sets into the way of a call.

@@ -60,13 +60,10 @@ func newClient(g *Registry, p Provider) (*Client, error) {
 	if err := p.validate(g); err != nil {
 		return nil, err
 	}
-	policy := outbound.Policy{
-		AllowLoopbackHTTP: p.namesLoopback(),
-		AllowPrivate:      p.AllowPrivateNetwork || p.namesPrivate(),
-	}
-	if err := p.checkURLs(policy); err != nil {
+	if err := p.checkURLs(); err != nil {
 		return nil, err
 	}
+	policy := p.providerPolicy()
 	c := &Client{
 		name: p.Name, p: p, registry: g, loginURL: p.LoginURL,
 		http:     outbound.NewClient(g.cfg.HTTPClient, policy),
@@ -90,7 +87,7 @@ func newClient(g *Registry, p Provider) (*Client, error) {
 		Issuer: p.Issuer, Auth: p.ClientAuth, Hooks: p.Hooks,
 	}
 	c.setStores()
-	c.apiVia = patient(c.http.Transport, g.cfg.HTTPClient)
+	c.apiVia = patient(outbound.NewClient(g.cfg.HTTPClient, p.policyOf(p.APIBaseURL)).Transport, g.cfg.HTTPClient)
 	if p.APIBaseURL != "" {
 		c.api, err = parseAPIBase(p.APIBaseURL)
 	}

@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"net/url"
 	"path"
+	"slices"
 	"strings"
 	"time"
 
@@ -62,8 +63,11 @@ type Config struct {
 	// login.Provider (or Issuer) and login.Subject. With its ctx, [Client.HTTPClient]
 	// and [Client.Token] use the new token, which is in no store yet. An error refuses the login: one
 	// that wraps [ErrDenied] as the user's refusal (403), [ErrUnavailable] as a
-	// fault that will pass (503), any other as a fault (500). If nil, the login owns
-	// its own token, which ends with it.
+	// fault that will pass (503), any other as a fault (500). With Owner it only says yes,
+	// by login.Owner, or no. If nil, the login owns
+	// its own token, which ends with it, and a browser may be signed in at several
+	// providers at once, each login for itself, since nothing says that they are of
+	// one user: set OnLogin to have one user.
 	OnLogin func(ctx context.Context, login *Login) (owner string, err error)
 
 	// Owner is for an application with a sign-in of its own, to which providers are
@@ -181,6 +185,7 @@ func (c *Config) setDefaults() error {
 	if c.Logger == nil {
 		c.Logger = slog.Default()
 	}
+	c.KeepOnLogin = slices.Clone(c.KeepOnLogin)
 	if c.Mount == "/" || path.Clean(c.Mount) != c.Mount || strings.ContainsAny(c.Mount, "{}?#%") {
 		return fmt.Errorf("signon: Config.Mount %q; expected a clean path such as /auth, without a slash at the end", c.Mount)
 	}
@@ -195,7 +200,12 @@ func (c *Config) setDefaults() error {
 // checkSessions refuses a session cookie that would not protect a login.
 func checkSessions(sm *scs.SessionManager, o origin) error {
 	ck := sm.Cookie
+	host := strings.HasPrefix(strings.ToLower(ck.Name), "__host-")
 	switch {
+	case host && (ck.Path != "/" || ck.Domain != ""):
+		return fmt.Errorf("signon: Config.Sessions.Cookie.Name %q wants Path \"/\" and no Domain, or browsers refuse the cookie; it has Path %q and Domain %q", ck.Name, ck.Path, ck.Domain)
+	case host && !ck.Secure:
+		return fmt.Errorf("signon: Config.Sessions.Cookie.Name %q wants Secure, or browsers refuse the cookie; set it, or in development choose another name", ck.Name)
 	case o.secure && !ck.Secure:
 		return fmt.Errorf("signon: Config.Sessions.Cookie.Secure is false (the default of scs); set it, or use sessionstore.NewManager")
 	case !ck.HttpOnly:

@@ -58,6 +58,15 @@ func TestConfigRefused(t *testing.T) {
 		{"cookie without HttpOnly", sessions(func(s *scs.SessionManager) { s.Cookie.HttpOnly = false }), "HttpOnly"},
 		{"cookie SameSite=None", sessions(func(s *scs.SessionManager) { s.Cookie.SameSite = http.SameSiteNoneMode }), "SameSite"},
 		{"cookie SameSite=Strict", sessions(func(s *scs.SessionManager) { s.Cookie.SameSite = http.SameSiteStrictMode }), "SameSite"},
+		// SE-17: browsers refuse such a cookie, so nobody could sign in.
+		{"__Host- for a path", sessions(func(s *scs.SessionManager) { s.Cookie.Path = "/app" }), "Path"},
+		{"__Host- without a path", sessions(func(s *scs.SessionManager) { s.Cookie.Path = "" }), "Path"},
+		{"__Host- for a domain", sessions(func(s *scs.SessionManager) { s.Cookie.Domain = "app.test" }), "Domain"},
+		{"__host- for a domain", sessions(func(s *scs.SessionManager) { s.Cookie.Name, s.Cookie.Domain = "__host-sid", "app.test" }), "Domain"},
+		{"__Host- without Secure, in development", func(c *signon.Config) {
+			sessions(func(s *scs.SessionManager) { s.Cookie.Secure = false })(c)
+			c.BaseURL = "http://localhost"
+		}, "Secure"},
 		{"scs's own defaults", func(c *signon.Config) { c.Sessions = scs.New() }, "Secure"},
 		{"Mount is the root", func(c *signon.Config) { c.Mount = "/" }, "Mount"},
 		{"Mount with a slash at its end", func(c *signon.Config) { c.Mount = "/auth/" }, "Mount"},
@@ -247,4 +256,16 @@ func TestDevelopment(t *testing.T) {
 		require.NotEmpty(t, b.Cookies("http://localhost:8080")["session"])
 		require.Empty(t, b.RejectedCookies())
 	}
+}
+
+// CF-06: what the caller does with its slice afterwards changes nothing.
+func TestConfigCopiesKeepOnLogin(t *testing.T) {
+	keep := []string{"cart"}
+	s := newSite(t, setup{config: func(c *signon.Config) { c.KeepOnLogin = keep }})
+	defer s.holds()
+	keep[0] = "role"
+	b := s.browser()
+	b.Get(siteURL + "/cart?put=pears")
+	s.signIn(b, "alice")
+	require.Equal(t, "pears", b.Get(siteURL+"/cart").Body)
 }

@@ -26,6 +26,9 @@ var (
 	// ErrState: the callback belongs to no login that this browser started, or to
 	// one that has expired or is already complete.
 	ErrState = errors.New("no such login in progress")
+	// ErrAnswered is no failure: [Client.FinishLogin] has sent the browser on, which
+	// comes back with the rest of its cookies. There is nothing more to write.
+	ErrAnswered = errors.New("already answered")
 	// ErrDenied: the user, the provider or the application said no. OnLogin wraps
 	// it to refuse somebody.
 	ErrDenied = errors.New("sign-in refused")
@@ -140,6 +143,9 @@ var failures = []struct {
 
 // fail is the one exit of every handler: one log record, then OnError or Error.
 func (g *Registry) fail(w http.ResponseWriter, r *http.Request, c *Client, err error) {
+	if errors.Is(err, context.Canceled) && r.Context().Err() == nil {
+		err = fmt.Errorf("%w: cancelled, though not by the browser: %w", ErrUnavailable, opaque{err})
+	}
 	f := newFailure(err)
 	if c != nil {
 		f.Provider, f.StartURL = c.name, c.loginURL

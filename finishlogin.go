@@ -1,6 +1,7 @@
 package signon
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
@@ -36,13 +37,23 @@ type callback struct {
 
 // FinishLogin completes a login: it checks the provider's answer, exchanges the
 // code, verifies the ID token, asks OnLogin, and saves the token, the login and a
-// renewed session. It answers GET, or with form_post POST. It writes cookies but no
-// status, so the caller redirects, to login.ReturnTo or elsewhere: the URL of this
-// request must not stay in the address bar.
+// renewed session. It writes cookies but no status, so the caller redirects, to
+// login.ReturnTo or elsewhere: the URL of this request must not stay in the address
+// bar.
+//
+// It answers GET. With form_post it answers the provider's POST too, with a redirect to
+// the same URL, with which the browser brings the cookies that it keeps from another
+// site's POST; it then returns [ErrAnswered], and the caller is done.
 //
 // On an error nobody's login has changed. It wraps one of the sentinels; a refusal
 // of the provider is a [*ProviderError].
 func (c *Client) FinishLogin(w http.ResponseWriter, r *http.Request) (*Login, error) {
+	secureHeaders(w.Header())
+	if more, err := c.continueFormPost(w, r); err != nil {
+		return nil, err
+	} else if more {
+		return nil, ErrAnswered
+	}
 	cb, err := c.parseCallback(w, r)
 	if err != nil {
 		return nil, err
@@ -277,9 +288,7 @@ func (c *Client) exchange(ctx context.Context, code string, t *transaction) (*Lo
 		ID: newID(), Provider: c.name, registry: c.registry,
 		CreatedAt: now, LastSeen: now, ExpiresAt: now.Add(c.registry.cfg.Lifetime), token: token,
 	}
-	if _, said := extra["scope"]; !said && t.scope != "" {
-		extra["scope"] = t.scope // RFC 6749 section 5.1: what was asked for
-	}
+	keepScope(extra, cmp.Or(t.scope, strings.Join(c.p.Scopes, " "))) // RFC 6749 section 5.1: what was asked for
 	if !alive(token) && token.RefreshToken == "" {
 		return nil, fmt.Errorf("provider %s: %w: the token had expired when it came, and cannot be refreshed", c.name, ErrProvider)
 	}
@@ -387,6 +396,9 @@ func (g *Registry) decideOwner(ctx context.Context, login *Login) error {
 	}
 	if owner == "" {
 		return fmt.Errorf("signon: Config.OnLogin returned no owner and no error; return the id of the user, or an error that wraps ErrDenied: %w", ErrInternal)
+	}
+	if g.cfg.Owner != nil && owner != login.Owner {
+		return fmt.Errorf("signon: Config.OnLogin returned another owner than Config.Owner; with both, return login.Owner, or an error that wraps ErrDenied: %w", ErrInternal)
 	}
 	login.Owner = owner
 	return nil

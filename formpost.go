@@ -17,8 +17,14 @@ import (
 // browser to the same URL by GET, with which those cookies come.
 
 const (
-	continuationLife      = 2 * time.Minute
-	maxContinuationCookie = 3800 // browsers keep 4096 bytes of one
+	continuationLife = 2 * time.Minute
+
+	// maxAnswerCookie keeps eight answers and their logins below 16 KB of header:
+	// the POST of one does not show the others, so none can make room.
+	maxAnswerCookie = 1500
+	// maxLinkCookie is what browsers keep of one (4096 bytes), less its attributes:
+	// with Config.Owner the login cannot finish without the cookies of the second half.
+	maxLinkCookie = 3800
 )
 
 // answerParam tells the second half of a callback which answer it is about: tabs
@@ -53,8 +59,12 @@ func (c *Client) continueFormPost(w http.ResponseWriter, r *http.Request) (more 
 	id := string(hash[:])
 	name := ts.answerPrefix() + id
 	value := stamp + "." + ts.ring.SealString([]byte(cb.encode(time.Now().Add(continuationLife))), c.answerAAD(name, stamp))
-	if len(value) > maxContinuationCookie {
-		return false, nil // a code of kilobytes: better finish without the session than not at all
+	limit := maxAnswerCookie
+	if c.registry.cfg.Owner != nil {
+		limit = maxLinkCookie
+	}
+	if len(value) > limit {
+		return false, nil // a code of a kilobyte: better finish without the session than not at all
 	}
 	ts.evict(w, r, len(name)+len(value), ts.name(c.name, cb.state, true))
 	http.SetCookie(w, ts.cookie(name, value, int(continuationLife/time.Second), false))

@@ -1,6 +1,7 @@
 package signon_test
 
 import (
+	"fmt"
 	"net/http"
 	"net/url"
 	"strings"
@@ -120,4 +121,48 @@ func TestFormPostLongCode(t *testing.T) {
 	page := b.Get(s.loginURL("alice")).Follow().Submit("", nil)
 	require.Equal(t, http.StatusBadRequest, page.Status, "the provider does not know this code")
 	require.Equal(t, 1, s.op.Count(signontest.Token))
+}
+
+// AR-26, LI-08: eight tabs whose answers come at once keep the header bounded, since
+// no POST shows the answers of the others; each signs in.
+func TestFormPostManyTabs(t *testing.T) {
+	for _, tt := range []struct{ code, most int }{{0, 8 << 10}, {600, 16 << 10}, {2000, 8 << 10}} {
+		t.Run(fmt.Sprint("a code of ", tt.code, " more"), func(t *testing.T) {
+			s := newSite(t, setup{provider: formPost})
+			if tt.code > 0 {
+				s.op.AuthorizeResponse(func(v url.Values) { v.Set("code", v.Get("code")+strings.Repeat("c", tt.code)) })
+			}
+			b := s.browser()
+			var tabs []*signontest.Page
+			for range 8 {
+				tabs = append(tabs, b.Get(s.loginURL("alice")).Follow())
+			}
+			for i := range tabs {
+				tabs[i] = tabs[i].Submit("", nil)
+				size := 0
+				for name, value := range b.Cookies(siteURL) {
+					size += len(name) + len(value) + len("=; ")
+				}
+				require.Less(t, size, tt.most)
+			}
+			if tt.code > 0 {
+				return // the provider does not know these codes
+			}
+			for _, tab := range tabs {
+				require.Equal(t, http.StatusOK, tab.FollowAll(3).Status)
+			}
+			require.Zero(t, s.pending(b))
+		})
+	}
+}
+
+// AR-26, LI-01: where Config.Owner must be asked, a longer code waits for its cookies.
+func TestFormPostLongCodeWithOwner(t *testing.T) {
+	s := newLinkingSite(t, "form_post")
+	b := s.browser()
+	isUser(b, "user-1")
+	s.op.AuthorizeResponse(func(v url.Values) { v.Set("code", v.Get("code")+strings.Repeat("c", 2000)) })
+	page := b.At(siteURL).Click("/auth/login/op").Follow().Submit("", nil)
+	require.Equal(t, http.StatusSeeOther, page.Status)
+	require.Contains(t, page.Location(), "signon_answer=")
 }

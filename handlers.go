@@ -85,9 +85,28 @@ func (c *Client) CallbackHandler(next http.Handler) http.Handler {
 			c.registry.redirect(w, login.ReturnTo)
 			return nil
 		}
-		next.ServeHTTP(w, r.WithContext(withLogin(r.Context(), login)))
+		return c.serveNext(next, w, r.WithContext(withLogin(r.Context(), login)))
+	})
+}
+
+// serveNext runs the application's handler of a login. If that panics when it has
+// begun to answer, the log says so, and no page of ours follows half of another.
+func (c *Client) serveNext(next http.Handler, w http.ResponseWriter, r *http.Request) error {
+	seen := &begunWriter{ResponseWriter: w}
+	err := guard("the handler", func() error {
+		next.ServeHTTP(seen, r)
 		return nil
 	})
+	if err == nil || !seen.begun {
+		return err
+	}
+	f := newFailure(err)
+	f.Provider = c.name
+	_ = guard("Config.Logger", func() error {
+		c.registry.log.failure(r.Context(), f)
+		return nil
+	})
+	return nil
 }
 
 // LogoutHandler signs out of the application: [Client.StartLogout] as a handler. It
@@ -134,7 +153,7 @@ func (g *Registry) startLogout(w http.ResponseWriter, r *http.Request) error {
 	if sessions[0].own || failed != nil {
 		g.clearSession(w)
 	}
-	if len(sessions) > 1 {
+	if sessions[0].duplicate {
 		g.clearTossed(w)
 	}
 	if failed != nil {

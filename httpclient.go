@@ -209,10 +209,20 @@ func (t *apiTransport) send(req *http.Request, target *url.URL, token *oauth2.To
 	if to := resp.Header.Get("Location"); to != "" {
 		// http.Client would resolve it against the URL that the caller wrote.
 		if u, err := target.Parse(to); err == nil {
-			resp.Header.Set("Location", u.String())
+			resp.Header.Set("Location", t.withoutToken(u).String())
 		}
 	}
 	return t.hookResponse(ctx, resp)
+}
+
+// withoutToken takes the token out of a redirect that repeats our query: it is added
+// where it may go, and errors quote URLs.
+func (t *apiTransport) withoutToken(u *url.URL) *url.URL {
+	if q := u.Query(); t.c.p.TokenPlacement == TokenInQuery && q.Has("access_token") {
+		q.Del("access_token")
+		u.RawQuery = q.Encode()
+	}
+	return u
 }
 
 // hookResponse gives the hook a response of its own, since one that is late may

@@ -100,6 +100,31 @@ func TestRevoke(t *testing.T) {
 		a.requireQuiet()
 	}
 
+	t.Run("access tokens are not revoked", func(t *testing.T) { // LO-09
+		unsupported := func(a *app, hint string) {
+			a.op.Handle("/revoke", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				w.Header().Set("Content-Type", "application/json")
+				if r.FormValue("token_type_hint") == hint || hint == "" {
+					w.WriteHeader(http.StatusBadRequest)
+					_, _ = w.Write([]byte(`{"error":"unsupported_token_type"}`))
+				}
+			}))
+		}
+		a := newOwned(t, appOptions{})
+		unsupported(a, "access_token")
+		require.NoError(t, a.client.Revoke(a.as("alice")), "the refresh token was revoked")
+
+		a = newOwned(t, appOptions{})
+		unsupported(a, "")
+		require.ErrorIs(t, a.client.Revoke(a.as("alice")), signon.ErrProvider, "neither was revoked")
+
+		a = newApp(t, appOptions{owned: true})
+		a.op.Arm(signontest.NoRefreshToken)
+		require.Equal(t, http.StatusOK, a.signIn().Status)
+		unsupported(a, "access_token")
+		require.ErrorIs(t, a.client.Revoke(a.as("alice")), signon.ErrProvider, "nothing was revoked")
+	})
+
 	plain := newApp(t, appOptions{oauth: true, owned: true})
 	require.Equal(t, http.StatusOK, plain.signIn().Status)
 	owner := *plain.tokens.owner.Load()

@@ -149,8 +149,8 @@ func (l *Login) claims() ([]byte, error) {
 	return []byte("{}"), nil
 }
 
-// sealed returns what of a login is kept sealed in its record: only this record's
-// column opens it (internal/seal).
+// seal is how a login's tokens and claims are kept in its record: only the same column
+// of the same record opens them.
 func (g *Registry) seal(plain []byte, column string, rec *sessionstore.Record) []byte {
 	if len(plain) == 0 {
 		return nil
@@ -161,7 +161,7 @@ func (g *Registry) seal(plain []byte, column string, rec *sessionstore.Record) [
 func (g *Registry) open(sealed []byte, column string, rec *sessionstore.Record) ([]byte, error) {
 	plain, err := g.atRest.Open(nil, sealed, recordAAD(column, rec))
 	if err != nil {
-		return nil, fmt.Errorf("signon: the %s of login does not open with Config.Keys; sign in again: %w: %w", column, ErrNoLogin, err)
+		return nil, fmt.Errorf("signon: the %s of a login does not open with Config.Keys; sign in again: %w: %w", column, ErrNoLogin, err)
 	}
 	return plain, nil
 }
@@ -180,67 +180,86 @@ func (g *Registry) loginOf(rec *sessionstore.Record) *Login {
 	}
 }
 
-// signedIn is what the middlewares put into a request's context.
-type signedIn struct {
-	login  *Login
-	parent *signedIn // of another provider, where middlewares are nested
+// An actor is for whom the code below it in a context works: a login that a
+// middleware let through, or an owner who is named. The innermost counts.
+type actor struct {
+	registry *Registry // whose middleware it was; nil: named by WithOwner, for all
+	login    *Login    // or nil
+	owner    string    // where there is no login
+	parent   *actor
 }
 
-type signedInKey struct{}
-type ownerKey struct{}
+type actorKey struct{}
+
+func actorFrom(ctx context.Context) *actor {
+	a, _ := ctx.Value(actorKey{}).(*actor)
+	return a
+}
+
+func withActor(ctx context.Context, a actor) context.Context {
+	a.parent = actorFrom(ctx)
+	return context.WithValue(ctx, actorKey{}, &a)
+}
 
 // LoginFrom returns the login of the request that [Client.RequireToken] or
 // [Registry.RequireLogin] let through, the innermost where they are nested.
 func LoginFrom(ctx context.Context) (*Login, bool) {
-	if s, _ := ctx.Value(signedInKey{}).(*signedIn); s != nil && s.login != nil {
-		return s.login, true
+	for a := actorFrom(ctx); a != nil; a = a.parent {
+		if a.login != nil {
+			return a.login, true
+		}
 	}
 	return nil, false
 }
 
 // WithOwner returns a context in which [Client.Token] and all that uses it work for
 // the owner, whoever is signed in: for work in the background, whose owner the
-// application knows.
+// application knows. A middleware further in names another.
 func WithOwner(ctx context.Context, owner string) context.Context {
-	return context.WithValue(ctx, ownerKey{}, owner)
+	return withActor(ctx, actor{owner: owner})
 }
 
 func withLogin(ctx context.Context, l *Login) context.Context {
-	parent, _ := ctx.Value(signedInKey{}).(*signedIn)
-	return context.WithValue(ctx, signedInKey{}, &signedIn{login: l, parent: parent})
+	return withActor(ctx, actor{registry: l.registry, login: l})
 }
 
-// loginAt is the login at one provider among those of the context, or else the
-// innermost, whose owner may have connected this provider too.
-func loginAt(ctx context.Context, provider string) *Login {
-	s, _ := ctx.Value(signedInKey{}).(*signedIn)
-	for at := s; at != nil; at = at.parent {
-		if at.login.Provider == provider {
-			return at.login
+// actor is for whom this client works in a context: the login at its own provider
+// among those of its registry, or else the innermost, whose owner may have connected
+// this provider too. An owner who is named ends the search.
+func (c *Client) actor(ctx context.Context) *actor {
+	var innermost *actor
+	for a := actorFrom(ctx); a != nil; a = a.parent {
+		switch {
+		case a.registry != nil && a.registry != c.registry:
+			continue // of another registry, whose owners may have the same names
+		case a.login == nil && innermost != nil:
+			return innermost
+		case a.login == nil || a.login.Provider == c.name:
+			return a
+		case innermost == nil:
+			innermost = a
 		}
 	}
-	if s == nil {
-		return nil
-	}
-	return s.login
+	return innermost
 }
 
 // inProgress is the token of a login that OnLogin is deciding on: it is in no store
 // yet.
 func (c *Client) inProgress(ctx context.Context) *oauth2.Token {
-	if s, _ := ctx.Value(signedInKey{}).(*signedIn); s != nil && s.login.pending && s.login.Provider == c.name {
-		return s.login.Token()
+	if a := c.actor(ctx); a != nil && a.login != nil && a.login.pending && a.login.Provider == c.name {
+		return a.login.Token()
 	}
 	return nil
 }
 
 // owner is whose token a call in this context uses.
 func (c *Client) owner(ctx context.Context) (string, error) {
-	if owner, _ := ctx.Value(ownerKey{}).(string); owner != "" {
-		return owner, nil
-	}
-	if l := loginAt(ctx, c.name); l != nil {
-		return l.Owner, nil
+	a := c.actor(ctx)
+	switch {
+	case a != nil && a.login != nil && a.login.Owner != "":
+		return a.login.Owner, nil
+	case a != nil && a.owner != "":
+		return a.owner, nil
 	}
 	return "", fmt.Errorf("signon: the context has no login and no owner; wrap the handler in RequireToken, or use WithOwner: %w", ErrNoLogin)
 }

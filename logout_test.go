@@ -2,7 +2,9 @@ package signon_test
 
 import (
 	"context"
+	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 
@@ -153,6 +155,42 @@ func TestLogoutWithStoreDown(t *testing.T) {
 				require.Equal(t, nobody, s.who(b))
 				_, err := s.logins.Login(t.Context(), id)
 				require.Equal(t, ended, err != nil)
+			})
+		}
+	}
+}
+
+// SE-05, LO-10: of two session cookies a logout ends both, also the one that
+// LoadAndSave has not taken, and deletes what may be set for a whole domain.
+func TestLogoutWithTwoSessionCookies(t *testing.T) {
+	for _, saves := range []bool{false, true} {
+		for _, plantedFirst := range []bool{true, false} {
+			t.Run(fmt.Sprint("LoadAndSave outside: ", saves, ", planted first: ", plantedFirst), func(t *testing.T) {
+				s := newSite(t, setup{saves: saves})
+				s.sessions.Cookie.Name = "sid"
+				evil, victim := s.browser(), s.browser()
+				s.signIn(evil, "bob")
+				s.signIn(victim, "alice")
+				planted, own := "sid="+evil.Cookies(siteURL)["sid"], "sid="+victim.Cookies(siteURL)["sid"]
+				header := strings.Repeat(planted+"; ", 40) + own
+				if !plantedFirst {
+					header = own + "; " + planted
+				}
+				r := httptest.NewRequest(http.MethodPost, siteURL+"/auth/logout", nil)
+				r.Header.Set("Cookie", header)
+				w := s.serve(r)
+				require.Equal(t, http.StatusSeeOther, w.Code)
+				require.Equal(t, nobody, s.who(victim))
+				require.Empty(t, s.blobs.all())
+				left, err := s.logins.Logins(t.Context(), selectSubject(s, "alice"))
+				require.NoError(t, err)
+				require.Empty(t, left)
+				domains := map[string]bool{}
+				for _, ck := range w.Result().Cookies() {
+					require.Negative(t, ck.MaxAge)
+					domains[ck.Domain] = true
+				}
+				require.Equal(t, map[string]bool{"": true, "app.test": true}, domains)
 			})
 		}
 	}

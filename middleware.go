@@ -27,7 +27,9 @@ import (
 func (c *Client) RequireToken(next http.Handler) http.Handler { return c.RequireScopes(next) }
 
 // RequireScopes is RequireToken for a token that has all the scopes of
-// [Client.Scopes]. One that lacks any is 403 insufficient_scope (RFC 6750 section 3.1).
+// [Client.Scopes]. One that lacks any is 403 insufficient_scope (RFC 6750 section 3.1);
+// so is one whose scopes are not known, which is all that a store leaves that does not
+// keep the extra "scope".
 // For a router that wants middleware, close over them:
 //
 //	admins := func(next http.Handler) http.Handler { return corp.RequireScopes(next, "admin") }
@@ -69,27 +71,40 @@ func (c *Client) authenticate(r *http.Request, scopes []string) (context.Context
 func (c *Client) identifyRequest(r *http.Request) (ctx context.Context, owner string, err error) {
 	if c.registry.cfg.Owner != nil {
 		owner, err = c.registry.ownerOf(r)
-		return WithOwner(r.Context(), owner), owner, err
+		return withActor(r.Context(), actor{registry: c.registry, owner: owner}), owner, err
 	}
 	login, err := c.registry.current(r, c.name)
 	if err != nil {
 		return nil, "", err
 	}
+	if c.openID && login.Provider == c.name && login.Issuer != c.p.Issuer {
+		return nil, "", fmt.Errorf("signon: the login is of the issuer that had the name %s before: %w", c.name, ErrNoLogin)
+	}
 	return withLogin(r.Context(), login), login.Owner, nil
 }
 
-// Scopes are the scopes of a token: those that the provider says it granted, or,
-// where it does not say, those that were asked for (RFC 6749 section 5.1). A list
-// without a space is split at its commas, as GitHub writes it.
+// Scopes are the scopes of a token, by its extra "scope": those that the provider says
+// it granted, or, where it does not say, those that the login asked for (RFC 6749
+// section 5.1). A list without a space is split at its commas, as GitHub writes it. It
+// is nil where they are not known: without the extra, which a store may have lost, or
+// where none were asked for and the provider does not say.
 func (c *Client) Scopes(token *oauth2.Token) []string {
 	said, ok := token.Extra("scope").(string)
 	if !ok {
-		return slices.Clone(c.p.Scopes)
+		return nil
 	}
 	if !strings.Contains(said, " ") {
 		said = strings.ReplaceAll(said, ",", " ")
 	}
 	return strings.Fields(said)
+}
+
+// keepScope puts on record what was asked for, or granted before, where the provider
+// does not say what it grants.
+func keepScope(extra map[string]any, scope string) {
+	if _, said := extra["scope"]; !said && scope != "" {
+		extra["scope"] = scope
+	}
 }
 
 func (c *Client) checkScopes(token *oauth2.Token, scopes []string) error {
@@ -130,7 +145,7 @@ func (g *Registry) identify(r *http.Request) (context.Context, error) {
 		if err != nil {
 			return nil, err
 		}
-		ctx = WithOwner(ctx, owner)
+		ctx = withActor(ctx, actor{registry: g, owner: owner})
 	}
 	login, err := g.Login(r)
 	if g.cfg.Owner != nil && errors.Is(err, ErrNoLogin) {
@@ -193,7 +208,7 @@ func (g *Registry) turnAway(w http.ResponseWriter, r *http.Request, c *Client, l
 	if to := g.requestPath(r); to != "" {
 		target = withQuery(target, "return_to="+url.QueryEscape(to))
 	}
-	w.Header().Set("Vary", "Cookie")
+	w.Header().Add("Vary", "Cookie")
 	seeOther(w, target)
 }
 

@@ -3,6 +3,7 @@ package signon_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"sync/atomic"
 	"testing"
@@ -13,6 +14,7 @@ import (
 	"golang.org/x/oauth2"
 
 	"github.com/seed1a301047/signon"
+	"github.com/seed1a301047/signon/hooks"
 	"github.com/seed1a301047/signon/signontest"
 	"github.com/seed1a301047/signon/tokenstore"
 )
@@ -273,24 +275,140 @@ func TestStoreDoesNotAnswer(t *testing.T) {
 	require.Equal(t, http.StatusOK, a.browser.Get(appURL+"/items").Status)
 }
 
-// A store that ignores its context holds nobody for ever.
+// ST-08, RF-01: one store call that ignores its context and never comes back holds
+// those who wait for it, not for ever, and nobody after them. The pair that it was to
+// store is not lost, and the old refresh token is not sent again.
 func TestStoreHangs(t *testing.T) {
+	for _, tt := range []struct {
+		name      string
+		hang      func(a *app, hang func(context.Context) error)
+		refreshes int // by the time that the store answers again
+	}{
+		{"when it is written", func(a *app, hang func(context.Context) error) { a.tokens.onUpdate.set(hang) }, 1},
+		{"when the logins are read", func(a *app, hang func(context.Context) error) { a.logins.onLogins.set(hang) }, 0},
+		{"when it has read the logins", func(a *app, hang func(context.Context) error) { a.logins.late.set(hang) }, 0},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				a := newOwned(t, appOptions{})
+				g := newGate()
+				tt.hang(a, g.pass)
+				a.expire("alice")
+				began := time.Now()
+				impatient, cancel := context.WithTimeout(a.as("alice"), time.Second)
+				defer cancel()
+				_, err := a.client.Token(impatient)
+				require.ErrorIs(t, err, signon.ErrProviderTimeout)
+				require.ErrorIs(t, err, context.DeadlineExceeded)
+
+				// All who wait learn at once that it hangs: the next flight is not
+				// given up for another by those of the one before.
+				got := a.ask(t.Context(), 10, 20*time.Second)
+				require.Equal(t, 10, got.failed)
+				require.LessOrEqual(t, time.Since(began), 32*time.Second)
+				require.Equal(t, tt.refreshes, a.refreshes())
+
+				got = a.ask(t.Context(), 10, 20*time.Second)
+				require.Zero(t, got.failed)
+				require.Equal(t, map[string]int{a.stored("alice").AccessToken: 10}, got.tokens)
+				require.Equal(t, 1, a.refreshes())
+
+				close(g.open) // the one that hung comes back, and changes nothing
+				synctest.Wait()
+				require.Contains(t, got.tokens, a.stored("alice").AccessToken)
+				require.Equal(t, 1, a.refreshes())
+				require.Zero(t, a.op.Stats().RefreshReused)
+				_, err = a.client.Token(a.as("alice"))
+				require.NoError(t, err)
+				require.Equal(t, 1, a.refreshes())
+			})
+		})
+	}
+}
+
+// RF-06: a flight that was left behind comes back while a later pair is owed: that
+// debt stays.
+func TestLateFlightLeavesALaterDebt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a := newOwned(t, appOptions{})
 		g := newGate()
-		a.tokens.onUpdate.set(g.pass)
+		a.tokens.onUpdate.set(func(ctx context.Context) error {
+			if g.held.Load() {
+				return nil
+			}
+			_ = g.pass(ctx)
+			return tokenstore.ErrConflict // as a store says that does not look at its context
+		})
 		a.expire("alice")
-		began := time.Now()
-		got := a.ask(t.Context(), 10, 0)
-		require.Equal(t, 10, got.failed)
-		require.LessOrEqual(t, time.Since(began), 32*time.Second)
+		require.Equal(t, 1, a.ask(t.Context(), 1, 0).failed)
+		require.Zero(t, a.ask(t.Context(), 1, 0).failed, "the first pair is stored")
+		a.tokens.onUpdate.set(func(context.Context) error { return errors.New("down") })
+		time.Sleep(time.Hour)
+		owed, err := a.client.Token(a.as("alice"))
+		require.NoError(t, err)
+		require.NotEqual(t, a.stored("alice").AccessToken, owed.AccessToken)
 
-		ctx, cancel := context.WithTimeout(a.as("alice"), time.Second)
-		defer cancel()
-		_, err := a.client.Token(ctx)
-		require.ErrorIs(t, err, signon.ErrProviderTimeout)
-		require.ErrorIs(t, err, context.DeadlineExceeded)
 		close(g.open)
 		synctest.Wait()
+		a.tokens.onUpdate.clear()
+		_, err = a.client.Token(a.as("alice"))
+		require.NoError(t, err)
+		require.Equal(t, owed.AccessToken, a.stored("alice").AccessToken)
+		require.Equal(t, 2, a.refreshes())
+		require.Zero(t, a.op.Stats().RefreshReused)
 	})
+}
+
+// A pair that was stored is owed no more: a store that is set back to what it had
+// before does not bring it back.
+func TestStoredPairIsNotOwed(t *testing.T) {
+	a := newOwned(t, appOptions{op: signontest.Config{NoRotation: true}})
+	old := a.stored("alice")
+	a.expire("alice")
+	_, err := a.client.Token(a.as("alice"))
+	require.NoError(t, err)
+	a.store("alice", func(t *oauth2.Token) { *t = *old })
+	token, err := a.client.Token(a.as("alice"))
+	require.NoError(t, err)
+	require.Equal(t, old.AccessToken, token.AccessToken)
+}
+
+// RF-10: a 429 or a 5xx is an outage, whatever OAuth error its body has: the token
+// lives on.
+func TestOutageWithAnOAuthError(t *testing.T) {
+	for _, status := range []int{http.StatusTooManyRequests, http.StatusInternalServerError, http.StatusServiceUnavailable} {
+		for _, code := range []string{"invalid_grant", "bad_refresh_token", "interaction_required"} {
+			t.Run(fmt.Sprint(status, " ", code), func(t *testing.T) {
+				a := newOwned(t, appOptions{provider: answerRefresh(status, code)})
+				a.store("alice", func(t *oauth2.Token) { t.Expiry = time.Now().Add(20 * time.Second) })
+				old := a.stored("alice")
+				token, err := a.client.Token(a.as("alice"))
+				require.NoError(t, err, "it lives")
+				require.Equal(t, old.AccessToken, token.AccessToken)
+				require.Equal(t, 1, a.refreshes())
+
+				a.expire("alice")
+				_, err = a.client.Token(a.as("alice"))
+				require.ErrorIs(t, err, signon.ErrUnavailable)
+				require.NotErrorIs(t, err, signon.ErrNoToken)
+				require.Equal(t, old.RefreshToken, a.stored("alice").RefreshToken)
+				page := a.browser.Get(appURL + "/who")
+				require.Equal(t, http.StatusOK, page.Status)
+				page = a.browser.Get(appURL + "/items")
+				require.Equal(t, http.StatusServiceUnavailable, page.Status)
+				require.Equal(t, "7", page.Header.Get("Retry-After"))
+			})
+		}
+	}
+}
+
+// answerRefresh has a provider answer each refresh with an OAuth error.
+func answerRefresh(status int, code string) func(*signon.Provider) {
+	return func(p *signon.Provider) {
+		p.Hooks.RefreshResponse = func(_ context.Context, r *hooks.Response) error {
+			r.Status, r.Body = status, []byte(`{"error":"`+code+`"}`)
+			r.Header.Set("Retry-After", "7")
+			return nil
+		}
+	}
 }

@@ -43,11 +43,6 @@ func (o *outcomes) put(owner string, token *oauth2.Token, err error) {
 	o.last.Put(owner, outcome{token.RefreshToken, token.AccessToken, err}, time.Now().Add(refreshPause))
 }
 
-func (o *outcomes) succeed(owner string, token *oauth2.Token) {
-	o.owes.Delete(owner)
-	o.put(owner, token, nil)
-}
-
 func (o *outcomes) forget(owner string) {
 	o.owes.Delete(owner)
 	o.last.Delete(owner)
@@ -69,6 +64,14 @@ func (o *outcomes) justCame(owner string, token *oauth2.Token) bool {
 
 func (o *outcomes) owe(owner string, old, next *oauth2.Token) {
 	o.owes.Put(owner, debt{old, next}, time.Now().Add(debtLife))
+}
+
+// settled forgets the debt of this very token: a flight that comes late must not end
+// that of a later one.
+func (o *outcomes) settled(owner string, next *oauth2.Token) {
+	o.owes.Update(owner, func(d debt, ok bool) (debt, time.Time, bool) {
+		return d, time.Now().Add(debtLife), ok && !tokenstore.Same(d.next, next)
+	})
 }
 
 // owed is the token that replaces the stored one, if the store has missed it.

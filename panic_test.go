@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"sync/atomic"
 	"testing"
 
@@ -192,4 +193,37 @@ func TestAbortHandler(t *testing.T) {
 	require.PanicsWithValue(t, http.ErrAbortHandler, func() {
 		h.ServeHTTP(httptest.NewRecorder(), cookies(httptest.NewRequest("GET", answer, nil), b))
 	})
+}
+
+// RT-02, RT-09: the handler of a login panics: there is one answer, ours only where
+// it had not begun its own, and the log has it either way.
+func TestPanicAfterLogin(t *testing.T) {
+	for name, tt := range map[string]struct {
+		next   func(w http.ResponseWriter)
+		status int
+		body   string
+	}{
+		"at once":        {func(http.ResponseWriter) {}, 500, "internal"},
+		"after a status": {func(w http.ResponseWriter) { w.WriteHeader(http.StatusTeapot) }, 418, ""},
+		"after a body":   {func(w http.ResponseWriter) { fmt.Fprint(w, "half a page") }, 200, "half a page"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newSite(t, setup{})
+			s.mux.Handle("/auth/callback/op", s.client.CallbackHandler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+				tt.next(w)
+				panic("hunter2")
+			})))
+			b := s.browser()
+			page := b.Get(s.loginURL("alice")).FollowAll(10)
+			require.Equal(t, tt.status, page.Status)
+			require.Contains(t, page.Body, tt.body)
+			if tt.status != http.StatusInternalServerError {
+				require.Equal(t, tt.body, page.Body)
+			}
+			require.Equal(t, 1, strings.Count(s.log.String(), "signon: request failed"))
+			require.Contains(t, s.log.String(), "_test.go:")
+			require.NotContains(t, s.log.String(), "hunter2")
+			require.Equal(t, "op:alice", s.who(b))
+		})
+	}
 }

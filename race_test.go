@@ -249,6 +249,42 @@ func TestRevokeRacesRefresh(t *testing.T) {
 	}
 }
 
+// RF-16: a refresh that ends between Revoke's read and its deletion. What is revoked
+// is the pair that is deleted, not the one that was read.
+func TestRefreshRacesRevoke(t *testing.T) {
+	a := newOwned(t, appOptions{})
+	a.expire("alice")
+	g := newGate()
+	a.tokens.afterFetch.set(g.pass)
+	revoked := make(chan error)
+	go func() { revoked <- a.client.Revoke(a.as("alice")) }()
+	<-g.reached // it has the old pair
+	token, err := a.client.Token(a.as("alice"))
+	require.NoError(t, err)
+	close(g.open)
+	require.NoError(t, <-revoked)
+	sent := a.op.Requests(signontest.Revocation)
+	require.Len(t, sent, 2)
+	require.Equal(t, token.RefreshToken, sent[0].Form.Get("token"))
+	require.Equal(t, token.AccessToken, sent[1].Form.Get("token"))
+	_, err = a.client.Token(a.as("alice"))
+	require.ErrorIs(t, err, signon.ErrNoToken)
+}
+
+// RF-16: Revoke deletes and revokes in the end, even if the token is another one each
+// time that it looks.
+func TestRevokeOfATokenThatKeepsChanging(t *testing.T) {
+	a := newOwned(t, appOptions{})
+	a.tokens.onDelete.set(func(context.Context) error {
+		a.store("alice", func(t *oauth2.Token) { t.AccessToken += "+" })
+		return nil
+	})
+	require.NoError(t, a.client.Revoke(a.as("alice")))
+	_, err := a.client.Token(a.as("alice"))
+	require.ErrorIs(t, err, signon.ErrNoToken)
+	require.Equal(t, 2, a.op.Count(signontest.Revocation))
+}
+
 // requireNoToken: nothing is stored, and what came of the refreshes is revoked.
 func (r *refreshRace) requireNoToken(refreshes int) {
 	r.t.Helper()

@@ -20,7 +20,8 @@ import (
 // errNotRefreshable: there is no refresh token, or nobody to store what it would bring.
 var errNotRefreshable = fmt.Errorf("the token has expired and cannot be refreshed: %w", ErrNoToken)
 
-// flightTimeout bounds a refresh with all its store calls and its one retry.
+// flightTimeout bounds a refresh with all its store calls and its one retry. One that
+// does not end by then hangs in a store that ignores its context.
 const flightTimeout = 30 * time.Second
 
 // refresh replaces a token that is about to expire, or, if forced, that an API has
@@ -52,25 +53,44 @@ type flown struct{ token, kept *oauth2.Token }
 
 func (c *Client) joinFlight(ctx context.Context, key tokenstore.Key, seen *oauth2.Token, forced bool) (got flown, shared bool, err error) {
 	flight := c.flights.DoChan(key.Owner, func() (any, error) {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), flightTimeout)
-		defer cancel()
-		var got flown
-		err := contain("a refresh", func() (err error) {
-			got, err = c.refreshOnce(ctx, key, seen, forced)
-			return err
-		})
-		return got, err
+		return c.fly(context.WithoutCancel(ctx), key, seen, forced)
 	})
-	late := time.NewTimer(flightTimeout + time.Second)
-	defer late.Stop()
 	select {
 	case result := <-flight:
 		got, _ = result.Val.(flown)
 		return got, result.Shared, result.Err
-	case <-late.C:
-		return got, false, fmt.Errorf("signon: %s: a refresh did not end within %v, perhaps because a store ignores its context: %w", c.name, flightTimeout, ErrUnavailable)
 	case <-ctx.Done():
 		return got, false, callerLeft(ctx)
+	}
+}
+
+// fly runs one flight, and leaves one that hangs behind, so that the owner's next
+// caller gets a flight of its own. The one left behind asks the provider nothing any
+// more, and what it still writes meets the store's compare-and-swap; a pair that it
+// could not store is owed, and the next flight begins with that.
+func (c *Client) fly(ctx context.Context, key tokenstore.Key, seen *oauth2.Token, forced bool) (flown, error) {
+	type landing struct {
+		got flown
+		err error
+	}
+	landed := make(chan landing, 1)
+	go func() {
+		ctx, cancel := context.WithTimeout(ctx, flightTimeout)
+		defer cancel()
+		var l landing
+		l.err = contain("a refresh", func() (err error) {
+			l.got, err = c.refreshOnce(ctx, key, seen, forced)
+			return err
+		})
+		landed <- l
+	}()
+	late := time.NewTimer(flightTimeout + time.Second)
+	defer late.Stop()
+	select {
+	case l := <-landed:
+		return l.got, l.err
+	case <-late.C:
+		return flown{}, fmt.Errorf("signon: %s: a refresh did not end within %v, perhaps because a store ignores its context: %w", c.name, flightTimeout, ErrUnavailable)
 	}
 }
 
@@ -139,15 +159,19 @@ func (c *Client) refreshOnce(ctx context.Context, key tokenstore.Key, seen *oaut
 // there (interaction_required and its like) gets it by a login; to one that is out, in
 // whatever way, one comes back later; and one that answers nonsense is at fault.
 func (c *Client) whatNow(err error) error {
-	if errors.Is(err, ErrDenied) {
+	se, answered := errors.AsType[*outbound.StatusError](err)
+	if !answered && errors.Is(err, ErrDenied) {
 		return fmt.Errorf("signon: %s: the provider wants the user to sign in again: %w: %w", c.name, ErrNoToken, opaque{err})
 	}
 	out := errors.Is(err, outbound.ErrTimeout) || errors.Is(err, outbound.ErrUnreachable) || errors.Is(err, context.DeadlineExceeded)
-	if se, ok := errors.AsType[*outbound.StatusError](err); ok {
+	if answered {
 		out = se.Status >= 500 || retryable(se.Status)
 	}
 	if !out {
 		return err
+	}
+	if answered {
+		err = outage{opaque{err}, se} // whatever code its body has
 	}
 	return fmt.Errorf("signon: %s: no refresh for now: %w: %w", c.name, ErrUnavailable, err)
 }
@@ -167,6 +191,9 @@ func (c *Client) askProvider(ctx context.Context, key tokenstore.Key, old *oauth
 	if err != nil {
 		return nil, err
 	}
+	if err := ctx.Err(); err != nil {
+		return nil, providerFault(c.name, err) // a flight that was left behind
+	}
 	params := url.Values{"grant_type": {"refresh_token"}, "refresh_token": {old.RefreshToken}}
 	next, extra, err := c.oauth.Exchange(ctx, oauth.Refresh, md.TokenEndpoint, params)
 	if errors.Is(err, outbound.ErrUnreachable) && ctx.Err() == nil {
@@ -178,9 +205,8 @@ func (c *Client) askProvider(ctx context.Context, key tokenstore.Key, old *oauth
 	if next.RefreshToken == "" {
 		next.RefreshToken = old.RefreshToken // RFC 6749 section 6: the old one stays in use
 	}
-	if _, ok := extra["scope"]; !ok && old.Extra("scope") != nil {
-		extra["scope"] = old.Extra("scope") // section 5.1: unchanged if it is not said
-	}
+	scope, _ := old.Extra("scope").(string)
+	keepScope(extra, scope) // section 5.1: unchanged if it is not said
 	return next, c.checkRefreshedIDToken(ctx, original, next, extra)
 }
 
@@ -232,10 +258,14 @@ func (c *Client) originalIDToken(ctx context.Context, owner string) (*oidc.IDTok
 }
 
 // keep stores what a refresh brought. The old token is spent by now, so a store that
-// does not answer must not cost the new one: it is kept here, served, and written
-// again at the next use.
+// does not answer, or not in time, must not cost the new one: it is kept here, served,
+// and written again at the next use.
 func (c *Client) keep(ctx context.Context, key tokenstore.Key, stored, next *oauth2.Token) (*oauth2.Token, error) {
+	c.outcomes.owe(key.Owner, stored, next)
 	err := c.update(ctx, key, stored, next)
+	if err == nil || errors.Is(err, tokenstore.ErrConflict) || errors.Is(err, tokenstore.ErrNotFound) {
+		c.outcomes.settled(key.Owner, next)
+	}
 	switch {
 	case err == nil && !alive(next):
 		// Asking again at once would only bring another such token.
@@ -243,7 +273,7 @@ func (c *Client) keep(ctx context.Context, key tokenstore.Key, stored, next *oau
 		c.outcomes.put(key.Owner, next, err)
 		return nil, err
 	case err == nil:
-		c.outcomes.succeed(key.Owner, next)
+		c.outcomes.put(key.Owner, next, nil)
 		return next, nil
 	case errors.Is(err, tokenstore.ErrConflict):
 		return c.usableNow(ctx, key) // somebody has signed in again, or refreshed: theirs counts
@@ -251,7 +281,6 @@ func (c *Client) keep(ctx context.Context, key tokenstore.Key, stored, next *oau
 		c.abandon(ctx, next)
 		return nil, fmt.Errorf("signon: %s: signed out during a refresh: %w", c.name, ErrNoToken)
 	}
-	c.outcomes.owe(key.Owner, stored, next)
 	c.registry.log.ErrorContext(ctx, "signon: a refreshed token could not be stored; this process keeps it and will write it again",
 		"provider", c.name, "error", err)
 	return next, nil
@@ -267,7 +296,8 @@ func (c *Client) settle(ctx context.Context, key tokenstore.Key, found *oauth2.T
 	err = c.update(ctx, key, found, next)
 	switch {
 	case err == nil:
-		c.outcomes.succeed(key.Owner, next)
+		c.outcomes.settled(key.Owner, next)
+		c.outcomes.put(key.Owner, next, nil)
 		return next, next, nil
 	case errors.Is(err, tokenstore.ErrConflict), errors.Is(err, tokenstore.ErrNotFound):
 		c.outcomes.forget(key.Owner)
@@ -289,9 +319,14 @@ func (c *Client) abandon(ctx context.Context, token *oauth2.Token) {
 	}
 }
 
+// isInvalidGrant reports that the refresh token is dead, which GitHub calls
+// bad_refresh_token. A 429 or a 5xx says nothing of a token, whatever its body does.
 func isInvalidGrant(err error) bool {
+	if _, ok := errors.AsType[*outbound.StatusError](err); ok {
+		return false
+	}
 	pe, ok := errors.AsType[*ProviderError](err)
-	return ok && pe.Code == "invalid_grant"
+	return ok && (pe.Code == "invalid_grant" || pe.Code == "bad_refresh_token")
 }
 
 // refreshRefused handles invalid_grant. Another replica may have rotated the token
@@ -319,6 +354,14 @@ func (c *Client) refreshRefused(ctx context.Context, key tokenstore.Key, stored 
 // opaque keeps a cause's text but not its place in the table of failures: the
 // provider's invalid_grant means "sign in again" here, not "bad request".
 type opaque struct{ error }
+
+// outage is opaque but for the status, which says when to come back.
+type outage struct {
+	error
+	status *outbound.StatusError
+}
+
+func (o outage) Unwrap() error { return o.status }
 
 // compromised ends everything that hangs on a token whose refresh named another
 // user. If another login has come meanwhile, it is that one's user who was named,

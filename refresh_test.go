@@ -164,6 +164,37 @@ func TestRefreshRefused(t *testing.T) {
 	})
 }
 
+// RF-09: GitHub says it in its own words, and with status 200.
+func TestBadRefreshToken(t *testing.T) {
+	for _, status := range []int{http.StatusOK, http.StatusBadRequest} {
+		a := newOwned(t, appOptions{provider: answerRefresh(status, "bad_refresh_token")})
+		a.expire("alice")
+		_, err := a.client.Token(a.as("alice"))
+		require.ErrorIs(t, err, signon.ErrNoToken)
+		_, err = a.tokens.FetchToken(t.Context(), tokenstore.Key{Provider: "op", Owner: "alice"})
+		require.ErrorIs(t, err, tokenstore.ErrNotFound)
+	}
+}
+
+// TE-08: a scope that is not known does not come to be by a refresh that does not say
+// it; one that a refresh narrows is narrowed.
+func TestScopeAfterARefresh(t *testing.T) {
+	a := newOwned(t, appOptions{op: signontest.Config{NoRotation: true}})
+	require.Equal(t, []string{"openid", "profile", "email"}, a.client.Scopes(a.stored("alice")))
+	a.op.TokenResponse(setMember("scope", "openid"))
+	a.expire("alice")
+	token, err := a.client.Token(a.as("alice"))
+	require.NoError(t, err)
+	require.Equal(t, []string{"openid"}, a.client.Scopes(token))
+
+	a.op.TokenResponse(func(m map[string]any) { delete(m, "scope") })
+	a.store("alice", func(t *oauth2.Token) { *t = *t.WithExtra(nil) })
+	a.expire("alice")
+	token, err = a.client.Token(a.as("alice"))
+	require.NoError(t, err)
+	require.Nil(t, a.client.Scopes(token))
+}
+
 // A provider that wants its user there is not asked again and again, and its user is
 // sent to the login.
 func TestRefreshNeedsTheUser(t *testing.T) {

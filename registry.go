@@ -38,7 +38,8 @@ type Registry struct {
 
 	mu      sync.RWMutex
 	clients map[string]*Client
-	paths   map[string]int // at which sign-ins answer, and for how many providers
+	issuers map[string]string // of each name that was ever registered, for good
+	paths   map[string]int    // at which sign-ins answer, and for how many providers
 }
 
 // Format writes what it is and nothing of what it holds, whatever the verb.
@@ -57,7 +58,8 @@ func New(cfg Config) (*Registry, error) {
 		return nil, err
 	}
 	g := &Registry{
-		cfg: cfg, origin: o, clients: map[string]*Client{}, paths: map[string]int{servedPath(cfg.LoginURL): 1},
+		cfg: cfg, origin: o,
+		clients: map[string]*Client{}, issuers: map[string]string{}, paths: map[string]int{servedPath(cfg.LoginURL): 1},
 		sessions: cfg.Sessions, logins: cfg.Logins, tokens: cfg.Tokens,
 		log:         &failureLog{Logger: cfg.Logger},
 		crossOrigin: http.NewCrossOriginProtection(),
@@ -142,6 +144,10 @@ func (g *Registry) Register(p Provider) (*Client, error) {
 			return nil, fmt.Errorf("signon: provider %q: RedirectURL is that of provider %q; each needs its own, or answers could be mixed up", c.name, other.name)
 		}
 	}
+	if before, used := g.issuers[c.name]; used && before != c.p.identity() {
+		return nil, fmt.Errorf("signon: provider %q: Name was that of %s before, whose tokens are stored under it; choose another name for %s", c.name, before, c.p.identity())
+	}
+	g.issuers[c.name] = c.p.identity()
 	g.clients[c.name] = c
 	for _, p := range c.ownPaths() {
 		g.paths[p]++
@@ -151,6 +157,10 @@ func (g *Registry) Register(p Provider) (*Client, error) {
 
 // Remove takes a provider out: its URLs answer 404, and logins in progress at it
 // fail. Who is signed in stays so, and a Client that somebody holds still works.
+//
+// The name belongs to its issuer for good, since tokens are stored under it: Register
+// refuses it for another. With stores that outlive the process the same holds between
+// its runs, and is the application's to keep.
 func (g *Registry) Remove(name string) {
 	g.mu.Lock()
 	defer g.mu.Unlock()

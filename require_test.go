@@ -184,7 +184,7 @@ func (c *careless) Login(_ context.Context, id string) (*sessionstore.Record, er
 // does no token, or a zero one.
 func TestCarelessStores(t *testing.T) {
 	valid := func(id string) *sessionstore.Record {
-		return &sessionstore.Record{ID: id, Provider: "op", Owner: id, Subject: "alice", LastSeen: time.Now(), ExpiresAt: time.Now().Add(time.Hour)}
+		return &sessionstore.Record{ID: id, Provider: "op", Issuer: "https://provider.test", Owner: id, Subject: "alice", LastSeen: time.Now(), ExpiresAt: time.Now().Add(time.Hour)}
 	}
 	good := &oauth2.Token{AccessToken: "x", TokenType: "Bearer"}
 	for _, tt := range []struct {
@@ -202,6 +202,11 @@ func TestCarelessStores(t *testing.T) {
 			r.ExpiresAt = time.Now().Add(-time.Second)
 			return r
 		}, good, 401},
+		{"record of the issuer that had the name before", func(id string) *sessionstore.Record {
+			r := valid(id)
+			r.Issuer = "https://former.test"
+			return r
+		}, good, 401},
 		{"nobody's record", func(id string) *sessionstore.Record { r := valid(id); r.Owner = ""; return r }, good, 401},
 		{"no token", valid, nil, 401},
 		{"zero token", valid, &oauth2.Token{}, 401},
@@ -209,7 +214,8 @@ func TestCarelessStores(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			store := &careless{rec: tt.record}
 			s := newSite(t, setup{
-				config: func(c *signon.Config) { c.Logins = store },
+				inProcess: true,
+				config:    func(c *signon.Config) { c.Logins = store },
 				provider: func(p *signon.Provider) {
 					p.FetchToken = signon.FetchTokenFunc(func(context.Context, signonKey) (*oauth2.Token, error) { return tt.token, nil })
 				},

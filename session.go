@@ -90,21 +90,26 @@ func (g *Registry) loadSession(r *http.Request) (browserSession, error) {
 func (g *Registry) named(s browserSession) string { return g.sessions.GetString(s.ctx, sessionKey) }
 
 // allSessions are those that a logout ends: the one, or whatever the browser has
-// sent, for one of them is the user's.
+// sent, for one of them is the user's. The first is that of LoadAndSave, if it runs.
 func (g *Registry) allSessions(r *http.Request) ([]browserSession, error) {
 	s, err := g.loadSession(r)
-	if err != nil || !s.duplicate || !s.own {
+	if err != nil || !s.duplicate {
 		return []browserSession{s}, err
 	}
-	const most = 4
-	var list []browserSession
-	cookies := r.CookiesNamed(g.sessions.Cookie.Name)
-	for _, ck := range cookies[:min(len(cookies), most)] {
-		ctx, err := g.sessions.Load(r.Context(), ck.Value)
+	// scs loads nothing where a session is in the context: hence one without values.
+	ctx, cancel := context.WithTimeout(context.Background(), saveTimeout)
+	context.AfterFunc(r.Context(), cancel)
+	const most = 32 // store reads; more cookies of one name are no browser's
+	list, seen := []browserSession{s}, []string{g.sessions.Token(s.ctx)}
+	for _, ck := range r.CookiesNamed(g.sessions.Cookie.Name) {
+		if slices.Contains(seen, ck.Value) || len(seen) > most {
+			continue
+		}
+		loaded, err := g.sessions.Load(ctx, ck.Value)
 		if err != nil {
 			return nil, storeFault("session store", err)
 		}
-		list = append(list, browserSession{ctx: ctx, own: true})
+		list, seen = append(list, browserSession{ctx: loaded, own: true}), append(seen, ck.Value)
 	}
 	return list, nil
 }
@@ -138,7 +143,8 @@ func (g *Registry) clearTossed(w http.ResponseWriter) {
 }
 
 // current is who is signed in: the live login of the session at the provider, or
-// else the session's current one. ErrNoLogin says that there is none.
+// else the session's current one; without a provider, the first that lives.
+// ErrNoLogin says that there is none.
 func (g *Registry) current(r *http.Request, provider string) (*Login, error) {
 	s, err := g.loadSession(r)
 	if err != nil {
@@ -147,11 +153,28 @@ func (g *Registry) current(r *http.Request, provider string) (*Login, error) {
 	if s.duplicate {
 		return nil, errTwoSessions
 	}
-	id := pick(g.named(s), provider)
+	named := g.named(s)
+	id := pick(named, provider)
 	if id == "" {
 		return nil, fmt.Errorf("signon: the session names no login: %w", ErrNoLogin)
 	}
-	return g.liveLogin(r.Context(), id)
+	login, err := g.liveLogin(r.Context(), id)
+	if provider == "" && errors.Is(err, ErrNoLogin) {
+		return g.nextLogin(r.Context(), parseNamed(named)[1:], err)
+	}
+	return login, err
+}
+
+// nextLogin is the first live one of the others that a session names, or else ended,
+// which is why the current one is none.
+func (g *Registry) nextLogin(ctx context.Context, others []namedLogin, ended error) (*Login, error) {
+	const most = 8 // store reads
+	for _, n := range others[:min(len(others), most)] {
+		if login, err := g.liveLogin(ctx, n.id); !errors.Is(err, ErrNoLogin) {
+			return login, err
+		}
+	}
+	return nil, ended
 }
 
 // liveLogin reads a login's record, which decides, and ends one that has idled too
@@ -233,8 +256,8 @@ func (g *Registry) signIn(w http.ResponseWriter, r *http.Request, rec *sessionst
 	if err != nil {
 		return err
 	}
-	if s.duplicate {
-		carry = carryNothing
+	if s.duplicate { // LoadAndSave has loaded either
+		keep, carry = nil, carryNothing
 		g.clearTossed(w)
 	}
 	named := formatNamed(append([]namedLogin{{rec.Provider, rec.ID}}, keep...))
@@ -247,12 +270,22 @@ func (g *Registry) signIn(w http.ResponseWriter, r *http.Request, rec *sessionst
 		return err
 	}
 	// Last: a session store that does not answer leaves who was signed in so.
-	for _, id := range replaced {
-		if err := g.endLogins(r.Context(), sessionstore.Selector{ID: id}); err != nil {
-			return err
+	g.endReplaced(r.Context(), replaced)
+	return nil
+}
+
+// endReplaced ends logins that no session names any more. One that cannot be ended
+// idles out: the new login, whose session the browser has, stands.
+func (g *Registry) endReplaced(ctx context.Context, ids []string) {
+	for _, id := range ids {
+		err := guard("a store", func() error { return g.endLogins(ctx, sessionstore.Selector{ID: id}) })
+		if err != nil {
+			_ = guard("Config.Logger", func() error {
+				g.log.ErrorContext(ctx, "signon: a login that another has replaced did not end", "error", err)
+				return nil
+			})
 		}
 	}
-	return nil
 }
 
 // renewSession gives the session that LoadAndSave will save a new id.
@@ -303,37 +336,50 @@ type carry int
 const (
 	carryKept       carry = iota // nobody was signed in: KeepOnLogin, for the rest may be planted
 	carryEverything              // the same user was: it is that user's session
-	carryNothing                 // another user was
+	carryNothing                 // another user was, or nothing says that it was the same
 )
 
 // replaceLogins tells the session's logins that the new one replaces from those
-// that stay. Where each login owns itself, another provider's stays; where OnLogin
-// names owners, only the same owner's does.
+// that stay. Where each login owns itself, another provider's stays, though nothing
+// says that it is of the same user; where OnLogin names owners, only the same
+// owner's does.
 func (g *Registry) replaceLogins(ctx context.Context, s browserSession, rec *sessionstore.Record) (keep []namedLogin, replaced []string, c carry, err error) {
+	var same, unlike bool // users of the session, to the new one
 	for _, n := range parseNamed(g.named(s)) {
 		old, err := g.logins.Login(ctx, n.id)
-		if errors.Is(err, sessionstore.ErrNotFound) {
+		if errors.Is(err, sessionstore.ErrNotFound) || err == nil && old == nil {
 			continue
 		}
 		if err != nil {
 			return nil, nil, 0, storeFault("login store", err)
 		}
-		stays := old.Owner == rec.Owner || old.Owner == old.ID && rec.Owner == rec.ID
-		if stays && old.Provider != rec.Provider {
-			keep, c = append(keep, n), max(c, carryEverything)
-			continue
+		switch known := sameUser(old, rec); {
+		case old.Provider != rec.Provider && (known || old.Owner == old.ID && rec.Owner == rec.ID):
+			keep = append(keep, n)
+			same, unlike = same || known, unlike || !known
+		case known:
+			same, replaced = true, append(replaced, n.id)
+		default: // somebody leaves
+			c, replaced = carryNothing, append(replaced, n.id)
 		}
-		if same := old.Owner == rec.Owner || old.Provider == rec.Provider && old.Issuer == rec.Issuer && old.Subject == rec.Subject; same {
-			c = max(c, carryEverything)
-		} else {
-			c = carryNothing
-		}
-		replaced = append(replaced, n.id)
 	}
-	if g.cfg.Owner != nil {
+	switch {
+	case g.cfg.Owner != nil:
 		c = carryEverything // the session is of the application's own sign-in
+	case c == carryNothing:
+	case same: // who shares the session did before
+		c = carryEverything
+	case unlike:
+		c = carryNothing
 	}
 	return keep, replaced, c, nil
+}
+
+// sameUser wants evidence: the owner that OnLogin has named, or the subject at one
+// provider. Plain OAuth without a userinfo endpoint knows no subject.
+func sameUser(old, rec *sessionstore.Record) bool {
+	return old.Owner == rec.Owner ||
+		rec.Subject != "" && old.Provider == rec.Provider && old.Issuer == rec.Issuer && old.Subject == rec.Subject
 }
 
 func (g *Registry) carries(c carry, key string) bool {

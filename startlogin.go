@@ -77,6 +77,7 @@ func (c *Client) startLogin(w http.ResponseWriter, r *http.Request, extra url.Va
 	if err := c.registry.transactions.save(w, r, c.name, state, t); err != nil {
 		return err
 	}
+	secureHeaders(w.Header())
 	seeOther(w, target)
 	return nil
 }
@@ -112,6 +113,9 @@ func (c *Client) loginOptions(opts []oauth2.AuthCodeOption) (url.Values, error) 
 		} else if slices.Contains(protocolParams, name) && name != "scope" {
 			return nil, fmt.Errorf("signon: a login option sets %q, which Signon sets itself; remove it: %w", name, ErrInternal)
 		}
+	}
+	if !c.openID && (params.Has("max_age") || params.Has("acr_values")) {
+		return nil, fmt.Errorf("signon: a login option sets max_age or acr_values, which only an ID token can answer; add openid to Scopes: %w", ErrInternal)
 	}
 	if scope := params.Get("scope"); scope != "" && c.openID != slices.Contains(strings.Fields(scope), "openid") {
 		return nil, fmt.Errorf("signon: a login option sets scope to %q, but Provider.Scopes decides about openid; name it in both or in neither: %w", clip(scope, 200), ErrInternal)

@@ -108,3 +108,31 @@ func TestStoreDown(t *testing.T) {
 		})
 	}
 }
+
+// AR-32, G9: a login that another replaces cannot be ended: that one stands, which
+// the browser has a session of, and the log says what was left.
+func TestReplacedLoginDoesNotEnd(t *testing.T) {
+	for name, fails := range map[string]func() error{"down": down, "panics": func() error { panic("hunter2") }} {
+		for _, method := range []string{"logins.EndLogins", "tokens.DeleteToken"} {
+			for _, saves := range []bool{false, true} {
+				t.Run(method+" "+name, func(t *testing.T) {
+					s := newSite(t, setup{saves: saves})
+					b := s.browser()
+					s.signIn(b, "alice")
+					former := sessionID(b)
+					answer := s.answerURL(b, s.loginURL("bob"))
+					s.faults.on(method, fails)
+					page := b.Get(answer)
+					s.faults.end()
+					require.Equal(t, http.StatusSeeOther, page.Status, page.Body)
+					require.Equal(t, "op:bob", s.who(b))
+					require.Contains(t, b.Get(siteURL+"/private").Body, `"owner":"bob"`)
+					require.Contains(t, s.log.String(), "did not end")
+					old := s.browser()
+					setSession(old, former)
+					require.Equal(t, nobody, s.who(old))
+				})
+			}
+		}
+	}
+}

@@ -143,6 +143,28 @@ func TestOwnTokenStore(t *testing.T) {
 	require.EqualValues(t, 1, store.deletes.Load())
 }
 
+// A losesExtras is a store that keeps what JSON keeps of a token.
+type losesExtras struct{ watchedTokens }
+
+func (s *losesExtras) SaveToken(ctx context.Context, key tokenstore.Key, token *oauth2.Token) error {
+	return s.watchedTokens.SaveToken(ctx, key, token.WithExtra(nil))
+}
+
+// TE-08, RQ-05: where a store loses what was granted, nobody is let in for what was
+// asked for.
+func TestStoreLosesTheScope(t *testing.T) {
+	for _, said := range []string{"openid", "openid email"} {
+		a := newApp(t, appOptions{owned: true, provider: func(p *signon.Provider) { p.FetchToken = &losesExtras{} }})
+		a.op.TokenResponse(setMember("scope", said))
+		require.Equal(t, http.StatusOK, a.signIn().Status)
+		mux := http.NewServeMux()
+		mux.Handle("/mail", a.client.RequireScopes(http.NotFoundHandler(), "email"))
+		a.browser.Serve(appURL, mux)
+		require.Equal(t, http.StatusForbidden, a.browser.Get(appURL+"/mail").Status)
+		require.Equal(t, "insufficient_scope", a.lastFailure().Kind)
+	}
+}
+
 // RF-09: the application's own table is read again too, before a refresh token
 // counts as dead.
 func TestOwnTokenRotatedElsewhere(t *testing.T) {

@@ -38,6 +38,9 @@ type UpdateToken interface {
 // Each method refuses a key that [tokenstore.Key.Check] refuses, and a token without
 // an access token. When its context is done it returns the context's error, and has
 // changed nothing.
+//
+// It keeps the extra "scope" of a token too, a string, which token.Extra reads and
+// token.WithExtra puts back: [Client.RequireScopes] lets nobody in without it.
 type TokenStore interface {
 	FetchToken
 	UpdateToken
@@ -144,10 +147,15 @@ func fresh(t *oauth2.Token) bool {
 // deleteToken removes a token, whatever it is, where Signon keeps it.
 func (c *Client) deleteToken(ctx context.Context, owner string) error {
 	c.outcomes.forget(owner)
+	return c.deleteOld(ctx, tokenstore.Key{Provider: c.name, Owner: owner}, nil)
+}
+
+// deleteOld removes a token if it is still old; that there is none is no error.
+func (c *Client) deleteOld(ctx context.Context, key tokenstore.Key, old *oauth2.Token) error {
 	if c.keeper == nil {
 		return nil
 	}
-	err := c.keeper.DeleteToken(ctx, tokenstore.Key{Provider: c.name, Owner: owner}, nil)
+	err := c.keeper.DeleteToken(ctx, key, old)
 	if errors.Is(err, tokenstore.ErrNotFound) {
 		return nil
 	}
@@ -163,21 +171,49 @@ func (c *Client) Revoke(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	token, err := c.fetch(ctx, tokenstore.Key{Provider: c.name, Owner: owner})
+	token, err := c.take(ctx, owner)
 	if err != nil {
-		return err
-	}
-	if next := c.outcomes.owed(owner, token); next != nil {
-		token = next // which the store has missed
-	}
-	if err := c.deleteToken(ctx, owner); err != nil {
 		return err
 	}
 	return c.revoke(ctx, token)
 }
 
+// takeTries is how often take follows a token that is replaced under its hands.
+const takeTries = 5
+
+// take deletes the owner's token and returns the very token that it deleted, or the
+// one that the store has missed in its place: what a refresh has replaced meanwhile
+// is not what must be revoked.
+func (c *Client) take(ctx context.Context, owner string) (*oauth2.Token, error) {
+	key := tokenstore.Key{Provider: c.name, Owner: owner}
+	for try := range takeTries {
+		token, err := c.fetch(ctx, key)
+		if err != nil {
+			return nil, err
+		}
+		next := c.outcomes.owed(owner, token)
+		old := token
+		if try == takeTries-1 {
+			old = nil // whatever it is: it must go
+		}
+		err = c.deleteOld(ctx, key, old)
+		switch {
+		case errors.Is(err, tokenstore.ErrConflict):
+			continue
+		case err != nil:
+			return nil, err
+		}
+		if c.outcomes.forget(owner); next != nil {
+			return next, nil
+		}
+		return token, nil
+	}
+	return nil, fmt.Errorf("signon: %s: the token store says conflict to a deletion of whatever is there: %w", c.name, ErrUnavailable)
+}
+
 // revoke revokes the refresh token, and the access token even if that failed: one
-// of them may be all that the provider knows.
+// of them may be all that the provider knows. One that revokes no access tokens has
+// ended the grant by its refresh token (RFC 7009 section 2.2.1).
 func (c *Client) revoke(ctx context.Context, token *oauth2.Token) error {
 	md, err := c.source.Metadata(ctx)
 	if err != nil {
@@ -187,6 +223,7 @@ func (c *Client) revoke(ctx context.Context, token *oauth2.Token) error {
 		return fmt.Errorf("signon: provider %s has no revocation endpoint: %w", c.name, errors.ErrUnsupported)
 	}
 	var failed error
+	ended := false
 	for _, t := range []struct{ hint, value string }{
 		{"refresh_token", token.RefreshToken}, {"access_token", token.AccessToken},
 	} {
@@ -194,7 +231,13 @@ func (c *Client) revoke(ctx context.Context, token *oauth2.Token) error {
 			continue
 		}
 		params := map[string][]string{"token": {t.value}, "token_type_hint": {t.hint}}
-		if _, err := c.oauth.Post(ctx, oauth.Revoke, md.RevocationEndpoint, params); err != nil {
+		_, err := c.oauth.Post(ctx, oauth.Revoke, md.RevocationEndpoint, params)
+		refused, _ := errors.AsType[*oauth2.RetrieveError](err)
+		switch {
+		case err == nil:
+			ended = true
+		case ended && refused != nil && refused.ErrorCode == "unsupported_token_type":
+		default:
 			failed = errors.Join(failed, providerFault(c.name, err))
 		}
 	}

@@ -56,8 +56,8 @@ func (c *Client) UserInfo(ctx context.Context, token *oauth2.Token) (*UserInfo, 
 		return nil, fmt.Errorf("signon: provider %s has no userinfo endpoint; set UserInfoURL: %w", c.name, ErrProvider)
 	}
 	subject := ""
-	if l := loginAt(ctx, c.name); c.openID && l != nil && l.Provider == c.name {
-		subject = l.Subject
+	if a := c.actor(ctx); c.openID && a != nil && a.login != nil && a.login.Provider == c.name {
+		subject = a.login.Subject
 	}
 	info, err := c.fetchUserInfo(ctx, md, token, subject)
 	if err != nil {

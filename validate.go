@@ -68,6 +68,9 @@ func (p *Provider) checkClientAuth(g *Registry) error {
 	if slices.Contains(g.keySums, sha256.Sum256([]byte(secret))) {
 		return fmt.Errorf("ClientSecret is one of Config.Keys too, so the provider could seal login cookies; make a key of 32 random bytes")
 	}
+	if secret == redacted {
+		return fmt.Errorf("ClientSecret is %q: it comes from a Provider that was written out, which never shows it; set it from where secrets are kept", redacted)
+	}
 	if strings.TrimSpace(secret) != secret {
 		return fmt.Errorf("ClientSecret has space around it, perhaps the line feed of a file; remove it")
 	}
@@ -136,6 +139,14 @@ func (p *Provider) discovers() bool {
 	byHand := p.Endpoint.AuthURL != "" && p.Endpoint.TokenURL != ""
 	keys := p.JWKSURL != "" || len(p.JWKS) > 0 || !slices.Contains(p.Scopes, "openid")
 	return p.Issuer != "" && (p.MetadataURL != "" || !byHand || !keys)
+}
+
+// identity is who the provider is, whatever else of its configuration changes.
+func (p *Provider) identity() string {
+	if p.Issuer != "" {
+		return p.Issuer
+	}
+	return p.Endpoint.TokenURL
 }
 
 // checkLocalURLs checks the URLs of the application.
@@ -236,34 +247,40 @@ func (p *Provider) providerURLs() map[string]string {
 	}
 }
 
-func (p *Provider) checkURLs(policy outbound.Policy) error {
+// checkURLs judges each by itself: whoever names a loopback host here means it.
+func (p *Provider) checkURLs() error {
 	for field, raw := range p.providerURLs() {
 		if raw == "" {
 			continue
 		}
-		if _, err := outbound.CheckURL(raw, policy); err != nil {
+		if _, err := outbound.CheckURL(raw, p.policyOf(raw)); err != nil {
 			return fmt.Errorf("%s: %w", field, err)
 		}
 	}
 	return nil
 }
 
-// namesLoopback and namesPrivate report whether the configuration itself names such
-// a host: then the operator means it. Metadata alone never opens that door.
-func (p *Provider) namesLoopback() bool { return p.names(loopback) }
-
-func (p *Provider) namesPrivate() bool {
-	return p.names(func(host string) bool {
-		addr, err := netip.ParseAddr(host)
-		return loopback(host) || err == nil && addr.Unmap().IsPrivate()
-	})
+// providerPolicy says where the provider's endpoints may be. Where they are discovered,
+// it is the issuer that opens the door to loopback and private addresses, by being at
+// one itself: the operator has named it. Metadata alone never do.
+func (p *Provider) providerPolicy() outbound.Policy {
+	if p.discovers() {
+		return p.policyOf(p.Issuer, p.MetadataURL)
+	}
+	return p.policyOf(p.Issuer, p.Endpoint.AuthURL, p.Endpoint.TokenURL, p.UserInfoURL, p.RevocationURL, p.IntrospectionURL, p.JWKSURL)
 }
 
-func (p *Provider) names(is func(host string) bool) bool {
-	for _, raw := range p.providerURLs() {
-		if u, err := url.Parse(raw); err == nil && u.Host != "" && is(u.Hostname()) {
-			return true
+func (p *Provider) policyOf(urls ...string) outbound.Policy {
+	policy := outbound.Policy{AllowPrivate: p.AllowPrivateNetwork}
+	for _, raw := range urls {
+		u, err := url.Parse(raw)
+		if err != nil || u.Host == "" {
+			continue
 		}
+		addr, err := netip.ParseAddr(u.Hostname())
+		local := loopback(u.Hostname())
+		policy.AllowLoopbackHTTP = policy.AllowLoopbackHTTP || local
+		policy.AllowPrivate = policy.AllowPrivate || local || err == nil && addr.Unmap().IsPrivate()
 	}
-	return false
+	return policy
 }

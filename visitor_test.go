@@ -162,13 +162,20 @@ func TestScopeOfOneLogin(t *testing.T) {
 	require.Equal(t, "openid email calendar", param(page.Location(), "scope"))
 	require.Equal(t, "calendar", page.FollowAll(5).Body)
 
+	t.Run("what is granted counts, not what was asked for", func(t *testing.T) {
+		s.op.TokenResponse(setMember("scope", "openid email"))
+		defer s.op.TokenResponse(nil)
+		b.Get(siteURL + "/auth/more?return_to=%2Fcalendar").FollowAll(5)
+		require.Equal(t, http.StatusForbidden, b.Get(siteURL+"/calendar").Status)
+	})
 	t.Run("openid is the configuration's", func(t *testing.T) {
 		s.mux.Handle("/auth/less", s.client.LoginHandler(oauth2.SetAuthURLParam("scope", "email")))
 		require.Equal(t, http.StatusInternalServerError, b.Get(siteURL+"/auth/less").Status)
 	})
 }
 
-// TE-08: scopes come in the RFC's form, in GitHub's, or not at all.
+// TE-08: scopes come in the RFC's form, in GitHub's, or not at all, and then they are
+// not known: what Provider.Scopes asks for is no evidence.
 func TestScopes(t *testing.T) {
 	s := newSite(t, setup{provider: func(p *signon.Provider) { p.Scopes = []string{"openid", "email"} }})
 	for _, tt := range []struct {
@@ -179,13 +186,26 @@ func TestScopes(t *testing.T) {
 		{"said", map[string]any{"scope": "repo user:email"}, []string{"repo", "user:email"}},
 		{"with commas", map[string]any{"scope": "repo,user:email"}, []string{"repo", "user:email"}},
 		{"none granted", map[string]any{"scope": ""}, []string{}},
-		{"not said", nil, []string{"openid", "email"}},
+		{"not known", nil, nil},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			token := (&oauth2.Token{AccessToken: "x"}).WithExtra(tt.extra)
 			require.Equal(t, tt.want, s.client.Scopes(token))
 		})
 	}
+}
+
+// SE-12: what a handler further out said that its answer varies with stays.
+func TestTurnedAwayKeepsVary(t *testing.T) {
+	s := newSite(t, setup{})
+	private := s.client.RequireToken(http.NotFoundHandler())
+	s.mux.Handle("/varies", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Vary", "Origin")
+		private.ServeHTTP(w, r)
+	}))
+	page := s.browser().Get(siteURL + "/varies")
+	require.Equal(t, http.StatusSeeOther, page.Status)
+	require.Equal(t, []string{"Origin", "Cookie"}, page.Header.Values("Vary"))
 }
 
 // After a failure, starting again leads to where the user was going, by link and by

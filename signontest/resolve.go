@@ -26,8 +26,8 @@ func ResolveURL(base *url.URL, ref string) (*url.URL, error) {
 		return parse(base.Scheme, strings.TrimLeft(rest, "/"))
 	}
 	rel, err := url.Parse(escaped(rest))
-	if err != nil {
-		rel, err = url.Parse("./" + escaped(rest)) // a colon in the first segment
+	if err != nil || rel.Scheme != "" {
+		rel, err = url.Parse("./" + escaped(rest)) // a colon in the first segment is none of a scheme here
 	}
 	if err != nil {
 		return nil, fmt.Errorf("a browser does not go to %.100q: %w", ref, err)

@@ -19,9 +19,19 @@ import (
 // is of type any, they are a [encodingjson.Number].
 func DecodeClaims(payload []byte, v any) error {
 	if err := json.Unmarshal(payload, v, json.WithUnmarshalers(exactNumbers)); err != nil {
-		return fmt.Errorf("oidc: claims: %w", err)
+		return fmt.Errorf("oidc: claims: %s", wordOf(err))
 	}
 	return nil
+}
+
+// wordOf says which claim does not decode, and why not, but not what it says: this error
+// goes to a log.
+func wordOf(err error) string {
+	semantic, ok := errors.AsType[*json.SemanticError](err)
+	if !ok {
+		return "not one JSON object with distinct names in UTF-8"
+	}
+	return fmt.Sprintf("%.200q is a %s and does not fit into a Go %v", semantic.JSONPointer, semantic.JSONKind, semantic.GoType)
 }
 
 var exactNumbers = json.JoinUnmarshalers(

@@ -64,7 +64,7 @@ func rekey(change func(key) key) *store {
 	return s
 }
 
-// change is a store that changes each token before it stores it.
+// change is a store that changes each token before it stores it, and loses its extras.
 func change(f func(*token)) *store {
 	s := &store{}
 	s.save = func(c ctx, k key, t *token) error {
@@ -178,6 +178,17 @@ func storesNil() *store {
 			t = &token{AccessToken: "none"}
 		}
 		return s.Memory.SaveToken(c, k, t)
+	}
+	return s
+}
+
+func updatesWithoutScope() *store {
+	s := &store{}
+	s.update = func(c ctx, k key, old, t *token) error {
+		if t != nil {
+			t = t.WithExtra(nil)
+		}
+		return s.Memory.UpdateToken(c, k, old, t)
 	}
 	return s
 }

@@ -50,6 +50,7 @@ var contract = []struct {
 }{
 	{"nothing stored", checkNothingStored},
 	{"save and fetch", checkSaveFetch},
+	{"keeps the scope", checkScope},
 	{"save replaces", checkSaveReplaces},
 	{"copies in", checkCopiesIn},
 	{"copies out", checkCopiesOut},
@@ -94,6 +95,23 @@ func checkSaveFetch(t T, store signon.TokenStore) {
 	want = &oauth2.Token{AccessToken: "never expires, no refresh token"}
 	require.NoError(t, store.SaveToken(t.Context(), bare, want))
 	requireStored(t, store, bare, want)
+}
+
+// TE-08: without its scope a token opens nothing that asks for one.
+func checkScope(t T, store signon.TokenStore) {
+	key := newKey()
+	requireScope := func(want any) {
+		t.Helper()
+		got, err := store.FetchToken(t.Context(), key)
+		require.NoError(t, err)
+		require.Equal(t, want, got.Extra("scope"), "the extra scope")
+	}
+	first := token("first").WithExtra(map[string]any{"scope": "openid items"})
+	require.NoError(t, store.SaveToken(t.Context(), key, first))
+	requireScope("openid items")
+	next := token("second").WithExtra(map[string]any{"scope": "openid"})
+	require.NoError(t, store.UpdateToken(t.Context(), key, first, next))
+	requireScope("openid")
 }
 
 func checkSaveReplaces(t T, store signon.TokenStore) {

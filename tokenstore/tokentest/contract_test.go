@@ -41,6 +41,8 @@ func TestBrokenStoresFail(t *testing.T) {
 		}), "save and fetch"},
 		{"200 bytes of a token", change(func(t *token) { t.AccessToken = t.AccessToken[:min(200, len(t.AccessToken))] }), "long tokens"},
 		{"forgets expired tokens", forgetsExpired(), "expired and far times"},
+		{"drops the scope", change(func(*token) {}), "keeps the scope"},
+		{"drops the scope at an update", updatesWithoutScope(), "keeps the scope"},
 		{"saves once", savesOnce(), "save replaces"},
 		{"merges", merges(), "save replaces"},
 		{"stores no token", storesNil(), "no token"},
