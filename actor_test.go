@@ -12,6 +12,7 @@ import (
 	"golang.org/x/oauth2"
 
 	"github.com/seed1a301047/signon"
+	"github.com/seed1a301047/signon/hooks"
 	"github.com/seed1a301047/signon/sessionstore"
 	"github.com/seed1a301047/signon/signontest"
 	"github.com/seed1a301047/signon/tokenstore"
@@ -280,4 +281,24 @@ func TestOptionsNeedOpenID(t *testing.T) {
 		s.mux.Handle("/"+name, s.client.LoginHandler(oauth2.SetAuthURLParam(name, "1")))
 		require.Equal(t, http.StatusInternalServerError, s.browser().Get(siteURL+"/"+name).Status)
 	}
+}
+
+// ID-38, TE-08: what an Authorize hook asks for counts as if the configuration had
+// asked for it.
+func TestHookAsksForMore(t *testing.T) {
+	s := newSite(t, setup{provider: func(p *signon.Provider) {
+		p.Hooks.Authorize = func(_ context.Context, a *hooks.Authorize) error {
+			a.Params.Set("max_age", "60")
+			a.Params.Set("scope", "openid email extra")
+			return nil
+		}
+	}})
+	s.op.TokenResponse(func(m map[string]any) { delete(m, "scope") })
+	s.mux.Handle("/extra", s.client.RequireScopes(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}), "extra"))
+	b := s.browser()
+	s.signIn(b, "alice")
+	require.Equal(t, http.StatusOK, b.Get(siteURL+"/extra").Status)
+	s.op.ArmN(signontest.OldAuthTime, 1)
+	page := s.browser().Get(s.loginURL("alice")).FollowAll(9)
+	require.Equal(t, http.StatusForbidden, page.Status)
 }

@@ -289,6 +289,11 @@ func (c *Client) authorizationURL(ctx context.Context, md *discovery.Metadata, s
 	if all, err = c.runAuthorizeHook(ctx, all); err != nil {
 		return "", err
 	}
+	if c.p.Hooks.Authorize != nil {
+		if err := t.expect(all); err != nil { // what the hook asks for is checked too
+			return "", err
+		}
+	}
 	return withQuery(md.AuthorizationEndpoint, all.Encode()), nil
 }
 
@@ -298,7 +303,7 @@ func (t *transaction) expect(params url.Values) error {
 	if v := params.Get("max_age"); v != "" {
 		seconds, err := strconv.ParseInt(v, 10, 32)
 		if err != nil || seconds < 0 {
-			return fmt.Errorf("signon: a login option sets max_age to %q; expected whole seconds: %w", clip(v, 16), ErrInternal)
+			return fmt.Errorf("signon: a login option or hook sets max_age to %q; expected whole seconds: %w", clip(v, 16), ErrInternal)
 		}
 		t.maxAge = seconds
 	}

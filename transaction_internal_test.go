@@ -8,6 +8,20 @@ import (
 	"github.com/seed1a301047/signon/internal/seal"
 )
 
+// The cookie that save writes is the one that net/http would.
+func TestTransactionAttributes(t *testing.T) {
+	for _, secure := range []bool{true, false} {
+		for _, formPost := range []bool{true, false} {
+			ts := &transactions{secure: secure}
+			name := ts.prefix(formPost) + "x"
+			want := ts.cookie(name, "stamp.sealed-_", int(transactionLife/time.Second), formPost).String()
+			if got := name + "=stamp.sealed-_" + ts.attributes(formPost); got != want {
+				t.Errorf("secure %t, form_post %t: got %q, want %q", secure, formPost, got, want)
+			}
+		}
+	}
+}
+
 func BenchmarkOpenTransaction(b *testing.B) {
 	ring, err := seal.Random("bench")
 	if err != nil {
