@@ -3,7 +3,6 @@ package signon
 import (
 	"cmp"
 	"context"
-	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
 	"errors"
@@ -16,7 +15,6 @@ import (
 	"github.com/seed1a301047/signon/internal/oauth"
 	"github.com/seed1a301047/signon/internal/oidc"
 	"github.com/seed1a301047/signon/sessionstore"
-	"github.com/seed1a301047/signon/tokenstore"
 )
 
 const (
@@ -402,60 +400,4 @@ func (g *Registry) decideOwner(ctx context.Context, login *Login) error {
 	}
 	login.Owner = owner
 	return nil
-}
-
-// 9: save
-
-// save writes the token, then the record, then the session: whichever fails, nobody
-// is signed in by half. It no longer ends with the request, whose code is spent.
-func (c *Client) save(w http.ResponseWriter, r *http.Request, login *Login) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), saveTimeout)
-	defer cancel()
-	g := c.registry
-	key := tokenstore.Key{Provider: c.name, Owner: login.Owner}
-	if c.keeper != nil {
-		if err := c.keeper.SaveToken(ctx, key, login.token); err != nil {
-			return storeFault("token store", err)
-		}
-	}
-	c.outcomes.forget(login.Owner)
-	rec := g.recordOf(login, r)
-	err := guard("a store", func() error { // one that panics must not leave half a login either
-		if err := g.logins.CreateLogin(ctx, rec); err != nil {
-			return storeFault("login store", err)
-		}
-		return g.signIn(w, r.WithContext(ctx), rec)
-	})
-	if err != nil {
-		_, undone := g.logins.EndLogins(ctx, sessionstore.Selector{ID: login.ID})
-		if login.Owner == login.ID {
-			undone = errors.Join(undone, c.deleteToken(ctx, login.Owner))
-		}
-		if undone != nil {
-			g.log.ErrorContext(ctx, "signon: a failed login left something behind", "provider", c.name, "error", undone)
-		}
-		return err
-	}
-	login.record = rec
-	g.note(ctx, "signon: signed in", "provider", c.name, "owner", login.Owner)
-	return nil
-}
-
-func (g *Registry) recordOf(login *Login, r *http.Request) *sessionstore.Record {
-	rec := &sessionstore.Record{
-		ID: login.ID, Provider: login.Provider, Owner: login.Owner,
-		Issuer: login.Issuer, Subject: login.Subject, SID: login.SID,
-		UserAgent: clip(r.UserAgent(), 256),
-		CreatedAt: login.CreatedAt, LastSeen: login.LastSeen, ExpiresAt: login.ExpiresAt,
-	}
-	rec.IDToken = g.seal([]byte(login.rawID), "id_token", rec)
-	rec.UserInfo = g.seal(login.userinfo, "userinfo", rec)
-	return rec
-}
-
-// newID is 256 bits, as a state is.
-func newID() string {
-	var random [32]byte
-	_, _ = rand.Read(random[:]) // never fails: crypto/rand
-	return base64.RawURLEncoding.EncodeToString(random[:])
 }
