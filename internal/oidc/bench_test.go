@@ -10,8 +10,10 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"math/big"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -49,6 +51,33 @@ func BenchmarkBare(b *testing.B) {
 					b.Fatal("the signature does not verify")
 				}
 			}
+		})
+	}
+}
+
+// BenchmarkInTurn runs both in turn, so that both meet the same weather, and reports the
+// ratio of the medians.
+func BenchmarkInTurn(b *testing.B) {
+	for _, alg := range []string{"RS256", "ES256", "EdDSA"} {
+		b.Run(alg, func(b *testing.B) {
+			op := newProvider(b, alg)
+			e := op.expect()
+			raw := op.sign(b, op.claims())
+			var every, bare []time.Duration
+			for b.Loop() {
+				start := time.Now()
+				if _, err := oidc.VerifyIDToken(b.Context(), raw, op, e); err != nil {
+					b.Fatal(err)
+				}
+				middle := time.Now()
+				if !bareVerify(op.signer.Public(), raw) {
+					b.Fatal("the signature does not verify")
+				}
+				every, bare = append(every, middle.Sub(start)), append(bare, time.Since(middle))
+			}
+			slices.Sort(every)
+			slices.Sort(bare)
+			b.ReportMetric(float64(every[len(every)/2])/float64(bare[len(bare)/2]), "ratio")
 		})
 	}
 }
