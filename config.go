@@ -115,7 +115,8 @@ func (c Config) LogValue() slog.Value {
 	return slog.GroupValue(slog.String("base_url", c.BaseURL), slog.String("mount", c.Mount), slog.Int("keys", len(c.Keys)))
 }
 
-// A Config holds functions and keys: as JSON it says what it is and no more.
+// MarshalJSON says where the application is and no more: the rest is keys and
+// functions.
 func (c Config) MarshalJSON() ([]byte, error) {
 	return fmt.Appendf(nil, `{"BaseURL":%q,"Mount":%q}`, c.BaseURL, c.Mount), nil
 }

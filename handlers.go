@@ -110,7 +110,8 @@ func (c *Client) serveNext(next http.Handler, w http.ResponseWriter, r *http.Req
 }
 
 // LogoutHandler signs out of the application: [Client.StartLogout] as a handler. It
-// answers POST from the application's own origin, with a redirect to Config.Home.
+// answers POST from the application's own origin, with a redirect to Config.Home. The
+// provider still remembers its user, and may sign them in again without a question.
 func (c *Client) LogoutHandler() http.Handler {
 	return c.registry.handle(c, c.StartLogout)
 }
