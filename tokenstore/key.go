@@ -13,6 +13,8 @@ package tokenstore
 import (
 	"errors"
 	"fmt"
+	"strings"
+	"unicode/utf8"
 
 	"golang.org/x/oauth2"
 )
@@ -33,14 +35,29 @@ type Key struct {
 	Owner    string // the application's user id, or the login's id where the login owns its token
 }
 
-// Check returns an error if a part of the key is empty: an owner that nobody set
-// must not become one that everybody shares. Every store refuses such a key.
+// MaxKeySize is the greatest length of each part of a [Key], in bytes: as much as
+// every database can index.
+const MaxKeySize = 255
+
+// Check returns an error if a part of the key is empty, longer than [MaxKeySize], no
+// UTF-8, or has a NUL, which not every database stores: an owner that nobody set must
+// not become one that everybody shares, nor one that is cut become another. Every
+// store refuses such a key.
 func (k Key) Check() error {
+	if err := checkPart("provider", k.Provider); err != nil {
+		return err
+	}
+	return checkPart("owner", k.Owner)
+}
+
+func checkPart(name, value string) error {
 	switch {
-	case k.Provider == "":
-		return errors.New("tokenstore: the key has no provider")
-	case k.Owner == "":
-		return fmt.Errorf("tokenstore: the key has no owner (provider %q)", k.Provider)
+	case value == "":
+		return fmt.Errorf("tokenstore: the %s is empty", name)
+	case len(value) > MaxKeySize:
+		return fmt.Errorf("tokenstore: the %s is %d bytes long, want %d at most", name, len(value), MaxKeySize)
+	case !utf8.ValidString(value) || strings.ContainsRune(value, 0):
+		return fmt.Errorf("tokenstore: the %s %q is no UTF-8 or has a NUL", name, value)
 	}
 	return nil
 }

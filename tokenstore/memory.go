@@ -3,6 +3,7 @@ package tokenstore
 import (
 	"context"
 	"errors"
+	"iter"
 	"sync"
 	"time"
 
@@ -33,7 +34,18 @@ type Memory struct {
 
 	once   sync.Once
 	maxAge time.Duration
-	tokens *bounded.Map[Key, *oauth2.Token] // what is in it is never changed
+	tokens *bounded.Map[Key, memoryRow]
+}
+
+// A memoryRow is a token, which is never changed, and who refreshes it.
+type memoryRow struct {
+	token *oauth2.Token
+	lease *memoryLease // nil: nobody does
+}
+
+type memoryLease struct {
+	Lease
+	ends time.Time
 }
 
 const (
@@ -52,7 +64,7 @@ func (m *Memory) FetchToken(ctx context.Context, key Key) (*oauth2.Token, error)
 	if !ok {
 		return nil, ErrNotFound
 	}
-	return clone(stored), nil
+	return clone(stored.token), nil
 }
 
 // SaveToken stores a copy of token at key, in place of whatever is there.
@@ -63,7 +75,7 @@ func (m *Memory) SaveToken(ctx context.Context, key Key, token *oauth2.Token) er
 	if token == nil || token.AccessToken == "" {
 		return errNoToken
 	}
-	m.tokens.Put(key, clone(token), m.expiry())
+	m.tokens.Put(key, memoryRow{token: clone(token)}, m.expiry())
 	return nil
 }
 
@@ -96,19 +108,70 @@ func (m *Memory) DeleteToken(ctx context.Context, key Key, old *oauth2.Token) er
 }
 
 // swap puts token, or nothing if nil, in the place of old.
-func (m *Memory) swap(key Key, old, token *oauth2.Token) (err error) {
-	m.tokens.Update(key, func(stored *oauth2.Token, ok bool) (*oauth2.Token, time.Time, bool) {
+func (m *Memory) swap(key Key, old, token *oauth2.Token) error {
+	return m.change(key, old, func(memoryRow) (memoryRow, error) { return memoryRow{token: token}, nil })
+}
+
+// change replaces the row of old; one without a token goes.
+func (m *Memory) change(key Key, old *oauth2.Token, f func(memoryRow) (memoryRow, error)) (err error) {
+	m.tokens.Update(key, func(row memoryRow, ok bool) (memoryRow, time.Time, bool) {
 		switch {
 		case !ok:
 			err = ErrNotFound
-		case !Same(stored, old):
+		case !Same(row.token, old):
 			err = ErrConflict
 		default:
-			stored = token
+			var next memoryRow
+			if next, err = f(row); err == nil {
+				row = next
+			}
 		}
-		return stored, m.expiry(), stored != nil
+		return row, m.expiry(), row.token != nil
 	})
 	return err
+}
+
+// LeaseToken makes Memory a [Leaser], by this process's clock: for tests, and for
+// registries that share one Memory.
+func (m *Memory) LeaseToken(ctx context.Context, key Key, old *oauth2.Token, lease Lease) error {
+	if err := m.start(ctx, key); err != nil {
+		return err
+	}
+	if err := lease.Check(); err != nil {
+		return err
+	}
+	return m.change(key, old, func(row memoryRow) (memoryRow, error) {
+		now := time.Now()
+		held := row.lease != nil && now.Before(row.lease.ends)
+		switch {
+		case held && row.lease.Paused:
+			return row, ErrPaused
+		case held && row.lease.Holder != lease.Holder:
+			return row, ErrLeased
+		case lease.TTL == 0:
+			return memoryRow{token: row.token}, nil
+		}
+		return memoryRow{token: row.token, lease: &memoryLease{lease, now.Add(lease.TTL)}}, nil
+	})
+}
+
+// Tokens makes Memory a [Lister]. It yields what is there when it is called.
+func (m *Memory) Tokens(ctx context.Context) iter.Seq2[Entry, error] {
+	return func(yield func(Entry, error) bool) {
+		if err := m.start(ctx, Key{"all", "all"}); err != nil {
+			yield(Entry{}, err)
+			return
+		}
+		for key, row := range m.tokens.All() {
+			if err := ctx.Err(); err != nil {
+				yield(Entry{}, err)
+				return
+			}
+			if !yield(Entry{key, clone(row.token)}, nil) {
+				return
+			}
+		}
+	}
 }
 
 func (m *Memory) start(ctx context.Context, key Key) error {
@@ -123,7 +186,7 @@ func (m *Memory) start(ctx context.Context, key Key) error {
 		if m.maxAge = m.MaxAge; m.maxAge <= 0 {
 			m.maxAge = defaultMaxAge
 		}
-		m.tokens = bounded.New[Key, *oauth2.Token](max)
+		m.tokens = bounded.New[Key, memoryRow](max)
 	})
 	return key.Check()
 }

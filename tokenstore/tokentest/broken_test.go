@@ -3,6 +3,7 @@ package tokentest_test
 import (
 	"context"
 	"errors"
+	"iter"
 	"sync"
 	"time"
 
@@ -24,6 +25,8 @@ type store struct {
 	save   func(ctx, key, *token) error
 	update func(c ctx, k key, old, t *token) error
 	delete func(ctx, key, *token) error
+	lease  func(ctx, key, *token, lease) error
+	walk   func(ctx) iter.Seq2[tokenstore.Entry, error]
 }
 
 func (s *store) FetchToken(c ctx, k key) (*token, error) {
@@ -54,6 +57,20 @@ func (s *store) DeleteToken(c ctx, k key, old *token) error {
 	return s.Memory.DeleteToken(c, k, old)
 }
 
+func (s *store) LeaseToken(c ctx, k key, old *token, l lease) error {
+	if s.lease != nil {
+		return s.lease(c, k, old, l)
+	}
+	return s.Memory.LeaseToken(c, k, old, l)
+}
+
+func (s *store) Tokens(c ctx) iter.Seq2[tokenstore.Entry, error] {
+	if s.walk != nil {
+		return s.walk(c)
+	}
+	return s.Memory.Tokens(c)
+}
+
 // rekey is a store that changes each key on its way.
 func rekey(change func(key) key) *store {
 	s := &store{}
@@ -61,6 +78,23 @@ func rekey(change func(key) key) *store {
 	s.save = func(c ctx, k key, t *token) error { return s.Memory.SaveToken(c, change(k), t) }
 	s.update = func(c ctx, k key, old, t *token) error { return s.Memory.UpdateToken(c, change(k), old, t) }
 	s.delete = func(c ctx, k key, old *token) error { return s.Memory.DeleteToken(c, change(k), old) }
+	s.lease = func(c ctx, k key, old *token, l lease) error { return s.Memory.LeaseToken(c, change(k), old, l) }
+	return s
+}
+
+// extras is a store that changes what it keeps beside a token's fields.
+func extras(f func(*tokenstore.Extra)) *store {
+	keep := func(t *token) *token {
+		if t == nil {
+			return nil
+		}
+		e := tokenstore.ExtraOf(t)
+		f(&e)
+		return e.Put(t)
+	}
+	s := &store{}
+	s.save = func(c ctx, k key, t *token) error { return s.Memory.SaveToken(c, k, keep(t)) }
+	s.update = func(c ctx, k key, old, t *token) error { return s.Memory.UpdateToken(c, k, old, keep(t)) }
 	return s
 }
 

@@ -2,6 +2,7 @@ package tokentest_test
 
 import (
 	"errors"
+	"iter"
 	"maps"
 	"slices"
 	"strings"
@@ -12,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed1a301047/signon"
+	"github.com/seed1a301047/signon/tokenstore"
 	"github.com/seed1a301047/signon/tokenstore/tokentest"
 )
 
@@ -68,6 +70,18 @@ func TestBrokenStoresFail(t *testing.T) {
 		{"delete in two steps", deleteInTwoSteps(), "race of update and compared delete"},
 		{"update over a save", twoSteps(), "race of save with update and delete"},
 		{"one slot for all", oneSlot(), "race of owners"},
+		{"drops the ID token", extras(func(e *tokenstore.Extra) { e.IDToken = "" }), "keeps the extra"},
+		{"drops the version", extras(func(e *tokenstore.Extra) { e.Version = 0 }), "keeps the extra"},
+		{"version by way of a float", extras(func(e *tokenstore.Extra) { e.Version = int64(float64(e.Version)) }), "keeps the extra"},
+		{"drops the end", extras(func(e *tokenstore.Extra) { e.Until = time.Time{} }), "keeps the extra"},
+		{"extras of a save alone", updatesWithoutScope(), "keeps the extra"},
+		{"drops expires_in", change(func(t *token) { t.ExpiresIn = 0 }), "keeps expires_in"},
+		{"NUL ends the owner", rekey(func(k key) key { k.Owner, _, _ = strings.Cut(k.Owner, "\x00"); return k }), "refused keys"},
+		{"NUL ends the provider", rekey(func(k key) key { k.Provider, _, _ = strings.Cut(k.Provider, "\x00"); return k }), "refused keys"},
+		{"255 bytes of the owner", rekey(func(k key) key { k.Owner = k.Owner[:min(255, len(k.Owner))]; return k }), "refused keys"},
+		{"255 bytes of the provider", rekey(func(k key) key { k.Provider = k.Provider[:min(255, len(k.Provider))]; return k }), "refused keys"},
+		{"cleans the owner", rekey(func(k key) key { k.Owner = strings.ToValidUTF8(k.Owner, ""); return k }), "refused keys"},
+		{"cleans the provider", rekey(func(k key) key { k.Provider = strings.ToValidUTF8(k.Provider, ""); return k }), "refused keys"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -75,6 +89,72 @@ func TestBrokenStoresFail(t *testing.T) {
 				require.Contains(t, slices.Sorted(maps.Keys(failures)), tt.fails)
 			})
 		})
+	}
+}
+
+func TestBrokenLeasesFail(t *testing.T) {
+	for _, tt := range []struct {
+		name  string
+		store *store
+		fails string
+	}{
+		{"everybody gets it", leaseError(func(error) error { return nil }), "lease"},
+		{"one holder for all", changeLease(func(l *lease) { l.Holder = "all" }), "lease"},
+		{"letter case of the holder", changeLease(func(l *lease) { l.Holder = strings.ToLower(l.Holder) }), "lease"},
+		{"spaces of the holder", changeLease(func(l *lease) { l.Holder = strings.TrimSpace(l.Holder) }), "lease"},
+		{"is not given back", changeLease(func(l *lease) { l.TTL = max(l.TTL, time.Hour) }), "lease"},
+		{"is not prolonged", prolongsNever(), "lease"},
+		{"does not pause", changeLease(func(l *lease) { l.Paused = false }), "lease pause"},
+		{"a pause is a lease", leaseError(func(err error) error {
+			if errors.Is(err, tokenstore.ErrPaused) {
+				return tokenstore.ErrLeased
+			}
+			return err
+		}), "lease pause"},
+		{"does not run out", changeLease(func(l *lease) { l.TTL *= 1000 }), "lease runs out"},
+		{"runs out early", changeLease(func(l *lease) { l.TTL /= 100 }), "lease runs out"},
+		{"of any token", leasesAnyToken(), "lease compares"},
+		{"a miss is a conflict", leaseError(func(err error) error {
+			if errors.Is(err, tokenstore.ErrNotFound) {
+				return tokenstore.ErrConflict
+			}
+			return err
+		}), "lease compares"},
+		{"stays", leasesApart(), "lease ends"},
+		{"writes the token", leaseWrites(), "lease keeps the token"},
+		{"ignores its context", leaseIgnoresContext(), "lease refuses"},
+		{"without a holder", leaseWithoutHolder(), "lease refuses"},
+		{"cuts its key", rekey(func(k key) key { k.Owner, _, _ = strings.Cut(k.Owner, "\x00"); return k }), "lease refuses"},
+		{"in two steps", leaseInTwoSteps(), "race of leases"},
+		{"walks a hundred", walks(func(all []tokenstore.Entry) []tokenstore.Entry { return all[:min(100, len(all))] }), "walk"},
+		{"walks twice", walks(func(all []tokenstore.Entry) []tokenstore.Entry { return append(all, all...) }), "walk"},
+		{"walks without extras", walks(func(all []tokenstore.Entry) []tokenstore.Entry {
+			for i := range all {
+				all[i].Token = all[i].Token.WithExtra(nil)
+			}
+			return all
+		}), "walk"},
+		{"walks by number", walksByNumber(), "walk and change"},
+		{"walks on", walkIgnoresContext(), "walk with a context"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				failures := tokentest.Failures(t.Context(), tt.store)
+				require.Contains(t, slices.Sorted(maps.Keys(failures)), tt.fails)
+			})
+		})
+	}
+}
+
+// A store without the optional interfaces, or one that wraps such a store, is whole.
+func TestOptional(t *testing.T) {
+	bare := struct{ signon.TokenStore }{new(tokenstore.Memory)}
+	wrapped := &store{lease: func(ctx, key, *token, lease) error { return errors.ErrUnsupported }}
+	wrapped.walk = func(ctx) iter.Seq2[tokenstore.Entry, error] {
+		return func(yield func(tokenstore.Entry, error) bool) { yield(tokenstore.Entry{}, errors.ErrUnsupported) }
+	}
+	for _, store := range []signon.TokenStore{bare, wrapped} {
+		require.Empty(t, tokentest.Failures(t.Context(), store))
 	}
 }
 

@@ -26,6 +26,13 @@ func checkKeysApart(t T, store signon.TokenStore) {
 		{Provider: p, Owner: " user"},
 		{Provider: p, Owner: "usér"},
 		{Provider: p, Owner: "use\u0301r"}, // the same to the eye
+		{Provider: p, Owner: "user\n"},
+		{Provider: p, Owner: "user\u00a0"}, // a space that does not break
+		{Provider: p, Owner: "user\u200b"}, // one of no width
+		{Provider: p, Owner: "\uff55ser"},  // a wide u
+		{Provider: p, Owner: "stra\u00dfe"},
+		{Provider: p, Owner: "strasse"},
+		{Provider: p + " ", Owner: "user"},
 		{Provider: p + "x", Owner: "user"},
 		{Provider: p, Owner: "xuser"},
 		{Provider: strings.ToUpper(p), Owner: "user"},
@@ -40,6 +47,9 @@ func checkKeysApart(t T, store signon.TokenStore) {
 		{Provider: p, Owner: `' OR '1'='1`}, // ST-05
 		{Provider: p, Owner: `"; DROP TABLE tokens; --`},
 		{Provider: p, Owner: `\`},
+		{Provider: p, Owner: `\\`},
+		{Provider: p, Owner: "?"},
+		{Provider: p, Owner: "@p1 $1 :name"},
 		{Provider: p, Owner: "line\nline"},
 		{Provider: p, Owner: "0"},
 		{Provider: p, Owner: "00"},
@@ -93,6 +103,44 @@ func checkIncompleteKeys(t T, store signon.TokenStore) {
 	}
 }
 
+// refusedKeys are keys that a careless store cuts or cleans until they are key.
+func refusedKeys(key tokenstore.Key) []tokenstore.Key {
+	owner := key.Owner + strings.Repeat("x", tokenstore.MaxKeySize-len(key.Owner))
+	provider := key.Provider + strings.Repeat("x", tokenstore.MaxKeySize-len(key.Provider))
+	return []tokenstore.Key{
+		{}, {Provider: key.Provider}, {Owner: key.Owner},
+		{Provider: key.Provider, Owner: key.Owner + "\x00"},
+		{Provider: key.Provider + "\x00", Owner: key.Owner},
+		{Provider: key.Provider, Owner: key.Owner + "\xff"},
+		{Provider: key.Provider + "\xc3", Owner: key.Owner},
+		{Provider: key.Provider, Owner: owner + "x"}, // 256 bytes
+		{Provider: provider + "x", Owner: key.Owner},
+	}
+}
+
+func checkRefusedKeys(t T, store signon.TokenStore) {
+	key := newKey()
+	whole := []tokenstore.Key{
+		key,
+		{Provider: key.Provider, Owner: key.Owner + strings.Repeat("x", tokenstore.MaxKeySize-len(key.Owner))},
+		{Provider: key.Provider + strings.Repeat("x", tokenstore.MaxKeySize-len(key.Provider)), Owner: key.Owner},
+	}
+	for _, key := range whole {
+		require.NoError(t, store.SaveToken(t.Context(), key, token("first")))
+	}
+	for _, bad := range refusedKeys(key) {
+		require.Error(t, store.SaveToken(t.Context(), bad, token("second")), "SaveToken at %q", bad)
+		_, err := store.FetchToken(t.Context(), bad)
+		require.Error(t, err, "FetchToken at %q", bad)
+		require.NotErrorIs(t, err, tokenstore.ErrNotFound, "FetchToken at %q is a mistake, not a miss", bad)
+		require.Error(t, store.UpdateToken(t.Context(), bad, token("first"), token("second")), "UpdateToken at %q", bad)
+		require.Error(t, store.DeleteToken(t.Context(), bad, nil), "DeleteToken at %q", bad)
+		for _, key := range whole {
+			requireStored(t, store, key, token("first"))
+		}
+	}
+}
+
 func checkContextDone(t T, store signon.TokenStore) {
 	key, other := newKey(), newKey()
 	require.NoError(t, store.SaveToken(t.Context(), key, token("first")))
@@ -130,6 +178,11 @@ func requireStored(t T, store signon.TokenStore, key tokenstore.Key, want *oauth
 	got, err := store.FetchToken(t.Context(), key)
 	require.NoError(t, err, "FetchToken at %q", key)
 	require.NotNil(t, got)
+	requireSame(t, key, want, got)
+}
+
+func requireSame(t T, key tokenstore.Key, want, got *oauth2.Token) {
+	t.Helper()
 	require.Equal(t, want.AccessToken, got.AccessToken, "access token at %q", key)
 	require.Equal(t, want.RefreshToken, got.RefreshToken, "refresh token at %q", key)
 	require.Equal(t, want.TokenType, got.TokenType, "token type at %q", key)
