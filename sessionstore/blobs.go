@@ -11,10 +11,6 @@ import (
 	"github.com/seed1a301047/signon/internal/bounded"
 )
 
-// maxBlob is the most that one session may take in memory, in bytes: loud where
-// an application would fill the memory, and far above what a session is for.
-const maxBlob = 1 << 20
-
 // blobs keeps the sessions of scs in this process: what scs's own memory store
 // does, with a bound and without a goroutine.
 type blobs struct {
@@ -42,8 +38,8 @@ func (s *blobs) CommitCtx(ctx context.Context, token string, b []byte, expiry ti
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	if len(b) > maxBlob {
-		return fmt.Errorf("%w: %d bytes, want at most %d", errUnfit, len(b), maxBlob)
+	if len(b) > MaxSession {
+		return fmt.Errorf("%w: %d bytes, want at most %d", ErrUnfit, len(b), MaxSession)
 	}
 	if !time.Now().Before(expiry) {
 		s.sessions.Delete(token)

@@ -67,24 +67,24 @@ const (
 )
 
 var (
-	errUnfit   = errors.New("sessionstore: what is in the session cannot be stored")
 	errDecode  = errors.New("sessionstore: not a session")
 	errVersion = errors.New("sessionstore: a session of another version or codec")
 )
 
-// Encode writes a session. It fails if gob cannot write one of the values.
+// Encode writes a session. It fails with [ErrUnfit] if gob cannot write one of the
+// values.
 func (*Codec) Encode(deadline time.Time, values map[string]any) ([]byte, error) {
 	b := make([]byte, 1, 128)
 	b[0] = codecVersion
 	b, err := appendTime(b, deadline)
 	if err != nil {
-		return nil, fmt.Errorf("%w: deadline: %w", errUnfit, err)
+		return nil, fmt.Errorf("%w: deadline: %w", ErrUnfit, err)
 	}
 	b = binary.AppendUvarint(b, uint64(len(values)))
 	for key, value := range values {
 		b = appendString(b, key)
 		if b, err = appendValue(b, value); err != nil {
-			return nil, fmt.Errorf("%w: value of %q: %w", errUnfit, key, err)
+			return nil, fmt.Errorf("%w: value of %q: %w", ErrUnfit, key, err)
 		}
 	}
 	return b, nil

@@ -69,7 +69,7 @@ func bareManager() *scs.SessionManager {
 // is down is not a user who is signed out.
 func sessionError(w http.ResponseWriter, r *http.Request, err error) {
 	status := http.StatusServiceUnavailable
-	if errors.Is(err, errUnfit) {
+	if errors.Is(err, ErrUnfit) {
 		status = http.StatusInternalServerError // the application's mistake
 	}
 	slog.ErrorContext(r.Context(), "session not loaded or saved", "error", err)

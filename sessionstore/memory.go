@@ -2,7 +2,6 @@ package sessionstore
 
 import (
 	"context"
-	"errors"
 	"slices"
 	"sync"
 	"time"
@@ -117,8 +116,8 @@ func (m *Memory) Claim(ctx context.Context, key string, until time.Time) error {
 	if err := m.start(ctx); err != nil {
 		return err
 	}
-	if key == "" {
-		return errors.New("sessionstore: claim of an empty key")
+	if err := CheckClaim(key); err != nil {
+		return err
 	}
 	if !time.Now().Before(until) {
 		until = time.Unix(1, 0) // the map would keep a zero time for ever

@@ -3,12 +3,27 @@ package sessionstore
 import (
 	"bytes"
 	"errors"
+	"fmt"
+	"strings"
 	"time"
+	"unicode/utf8"
+)
+
+// The greatest lengths in bytes, as much as every database keeps and can index. What
+// is longer is refused, never cut: two users must not become one.
+const (
+	// MaxKeySize bounds an ID, a Provider, an Owner, a Subject and the key of a claim.
+	MaxKeySize = 255
+	// MaxNameSize bounds what a provider may make long: an Issuer and a SID; and a
+	// UserAgent.
+	MaxNameSize = 1024
+	// MaxSealedSize bounds an IDToken and a UserInfo.
+	MaxSealedSize = 4 << 20
 )
 
 // A Record is one login: who is signed in, since when, and by which provider. It
 // is what the browser's session names, and it alone decides whether somebody is
-// signed in.
+// signed in. Its strings are UTF-8 without a NUL, which not every database stores.
 type Record struct {
 	ID       string // random; the key of the record. Required
 	Provider string // the provider's name. Required
@@ -27,8 +42,9 @@ type Record struct {
 	ExpiresAt time.Time // the login ends then, whatever happens. Required
 }
 
-// Check returns an error if a required field is empty. Every store refuses to
-// create such a record.
+// Check returns an error if a required field is empty, or if one is longer than
+// [MaxKeySize], [MaxNameSize] or [MaxSealedSize] allows, no UTF-8, or has a NUL. Every
+// store refuses to create such a record.
 func (r *Record) Check() error {
 	switch {
 	case r.ID == "":
@@ -40,7 +56,46 @@ func (r *Record) Check() error {
 	case r.ExpiresAt.IsZero():
 		return errors.New("sessionstore: the record has no ExpiresAt")
 	}
+	if n := max(len(r.IDToken), len(r.UserInfo)); n > MaxSealedSize {
+		return fmt.Errorf("sessionstore: the record has %d sealed bytes in one field, want %d at most", n, MaxSealedSize)
+	}
+	if err := checkText("UserAgent", r.UserAgent, MaxNameSize); err != nil {
+		return err
+	}
+	return checkTexts(r.ID, r.Provider, r.Owner, r.Subject, r.Issuer, r.SID)
+}
+
+func checkTexts(id, provider, owner, subject, issuer, sid string) error {
+	return errors.Join(
+		checkText("ID", id, MaxKeySize),
+		checkText("Provider", provider, MaxKeySize),
+		checkText("Owner", owner, MaxKeySize),
+		checkText("Subject", subject, MaxKeySize),
+		checkText("Issuer", issuer, MaxNameSize),
+		checkText("SID", sid, MaxNameSize),
+	)
+}
+
+// checkText does not quote the text, which may be long, and is somebody's name.
+func checkText(name, text string, most int) error {
+	switch {
+	case len(text) > most:
+		return fmt.Errorf("sessionstore: the %s is %d bytes long, want %d at most", name, len(text), most)
+	case !utf8.ValidString(text):
+		return fmt.Errorf("sessionstore: the %s is no UTF-8", name)
+	case strings.IndexByte(text, 0) >= 0:
+		return fmt.Errorf("sessionstore: the %s has a NUL", name)
+	}
 	return nil
+}
+
+// CheckClaim returns an error if a key is empty, longer than [MaxKeySize], no UTF-8, or
+// has a NUL. Every store refuses to claim such a key.
+func CheckClaim(key string) error {
+	if key == "" {
+		return errors.New("sessionstore: claim of an empty key")
+	}
+	return checkText("key of the claim", key, MaxKeySize)
 }
 
 // Clone returns a copy that shares nothing with r.
@@ -58,13 +113,14 @@ type Selector struct {
 	ID, Provider, Owner, Issuer, Subject, SID string
 }
 
-// Check returns an error if s could select the logins of unrelated users. Every
-// store refuses such a selector.
+// Check returns an error if s could select the logins of unrelated users, or has what
+// [Record.Check] refuses, and so could select nothing. Every store refuses such a
+// selector.
 func (s Selector) Check() error {
-	if s.ID != "" || s.Owner != "" || s.Issuer != "" && (s.SID != "" || s.Subject != "") {
-		return nil
+	if s.ID == "" && s.Owner == "" && (s.Issuer == "" || s.SID == "" && s.Subject == "") {
+		return errors.New("sessionstore: a selector needs an ID, an Owner, or an Issuer with a SID or a Subject")
 	}
-	return errors.New("sessionstore: a selector needs an ID, an Owner, or an Issuer with a SID or a Subject")
+	return checkTexts(s.ID, s.Provider, s.Owner, s.Subject, s.Issuer, s.SID)
 }
 
 // Matches reports whether s selects r.

@@ -13,8 +13,8 @@
 //		Logins:   new(sessionstore.Memory),
 //	})
 //
-// For a [Store] of your own, over a database, package sessiontest checks its
-// contract.
+// [Memory] is a [Store] for one process; package sessiongorm has one over a database, for
+// many. For one of your own, package sessiontest checks its contract.
 package sessionstore
 
 import (
@@ -30,15 +30,24 @@ var (
 	ErrExists = errors.New("sessionstore: the login exists")
 	// ErrClaimed: somebody has claimed the key.
 	ErrClaimed = errors.New("sessionstore: already claimed")
+	// ErrUnfit: what is in a session cannot be stored, as it is too large or of a type
+	// that nobody has registered. It is the application's mistake and no store's.
+	ErrUnfit = errors.New("sessionstore: what is in the session cannot be stored")
 )
+
+// MaxSession is the most that one session may take in a store, in bytes: loud where an
+// application would fill the store, and far above what a session is for.
+const MaxSession = 1 << 20
 
 // A Store keeps the logins of all users.
 //
 // Any number of goroutines, and of processes where they share it, call its methods
-// at once. Each method is atomic; when its context is done it returns an error that
-// wraps the context's, and has changed nothing. Strings are compared byte by byte,
-// and any UTF-8 of up to 255 bytes may come. A time is an instant, to the
-// millisecond at least, in whatever zone.
+// at once. Each method is atomic. Called with a context that is done, it changes
+// nothing and returns an error that wraps the context's; where the context ends
+// meanwhile, it may do so whether or not it has done its work, but for EndLogins. Strings
+// are compared byte by byte, and any UTF-8 without a NUL may come, as long as
+// [MaxKeySize] and [MaxNameSize] allow. A time is an instant, to the millisecond at
+// least, in whatever zone.
 //
 // The errors named here may come wrapped. Any other error means that the store
 // could not tell, and nobody is signed in or out by it.
@@ -47,9 +56,9 @@ type Store interface {
 	// exists, and an error if [Record.Check] does.
 	CreateLogin(ctx context.Context, rec *Record) error
 
-	// Login returns the login of that id, or [ErrNotFound] if there is none or its
-	// ExpiresAt has come. The caller must not change the record, and it does not
-	// change under the caller.
+	// Login returns the login of that id, or [ErrNotFound] if there is none, as with an
+	// id that no record can have, or its ExpiresAt has come. The caller must not change
+	// the record, and it does not change under the caller.
 	Login(ctx context.Context, id string) (*Record, error)
 
 	// TouchLogin sets LastSeen to at, unless it is later already, and changes nothing
@@ -59,7 +68,8 @@ type Store interface {
 
 	// EndLogins removes the logins that by selects and returns those that it removed,
 	// the newest first; none is not an error. Of several callers at once, one gets
-	// each login. It returns an error if [Selector.Check] does. The caller must not
+	// each login: what it has removed it returns, though its context has ended
+	// meanwhile. It returns an error if [Selector.Check] does. The caller must not
 	// change the records.
 	EndLogins(ctx context.Context, by Selector) ([]*Record, error)
 
@@ -70,6 +80,6 @@ type Store interface {
 
 	// Claim takes key until the given time: of all callers one gets nil and the
 	// others [ErrClaimed]. After that time, which may have passed already, the key is
-	// free again. An empty key is an error.
+	// free again. It returns an error if [CheckClaim] does.
 	Claim(ctx context.Context, key string, until time.Time) error
 }

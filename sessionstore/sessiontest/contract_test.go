@@ -65,6 +65,19 @@ func TestBrokenStoresFail(t *testing.T) {
 		{"touch in two steps", touchCreates(), "race of touch and end"},
 		{"touches lost", touchInTwoSteps(), "race of touches"},
 		{"one slot for all users", mixes(), "race of users"},
+		{"looks at the expiry once", looksOnce(), "expires"},
+		{"seconds", seconds(), "milliseconds"},
+		{"one error for every context", oneError(), "deadline passed"},
+		{"1023 bytes", change(func(r *record) { r.SID = r.SID[:min(1023, len(r.SID))] }), "longest strings"},
+		{"cuts records at a NUL", cutsRecords(), "unfit records"},
+		{"cuts selectors at a NUL", cutsSelectors(), "unfit selectors"},
+		{"an error for an id with a NUL", refusesIDs(), "unfit selectors"},
+		{"65535 bytes", change(func(r *record) { r.IDToken = r.IDToken[:min(65535, len(r.IDToken))] }), "big blobs"},
+		{"cuts claims at a NUL", claimOf(untilNUL), "unfit claims"},
+		{"cuts claims at 254 bytes", claimOf(func(key string) string { return key[:min(254, len(key))] }), "unfit claims"},
+		{"takes a claim anew in two steps", takesAnewInTwoSteps(), "claims free again"},
+		{"ends the next login of that id", endsTheNext(), "race of all"},
+		{"ends a login and leaves", endsAndLeaves(), "race of cancel and end"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

@@ -1,7 +1,9 @@
 package sessiontest
 
 import (
+	"context"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"time"
 
@@ -109,6 +111,76 @@ func checkRaceTouches(t T, store sessionstore.Store) {
 		}
 		rec.LastSeen = rec.LastSeen.Add(7 * time.Minute)
 		requireLogin(t, store, rec)
+	}
+}
+
+// checkRaceAll: logins of one id come and go. Each that was made is ended by one caller or
+// is there, whoever else touched it.
+func checkRaceAll(t T, store sessionstore.Store) {
+	for range rounds {
+		first := newRecord()
+		require.NoError(t, store.CreateLogin(t.Context(), first))
+		made := []string{first.SID}
+		sids := make([][]string, 12)
+		again := make([]*sessionstore.Record, len(sids))
+		errs := race(len(sids), func(i int) error {
+			switch i % 3 {
+			case 0:
+				again[i] = first.Clone()
+				again[i].SID = newRecord().SID
+				return store.CreateLogin(t.Context(), again[i])
+			case 1:
+				return store.TouchLogin(t.Context(), first.ID, first.LastSeen.Add(time.Minute))
+			}
+			ended, err := store.EndLogins(t.Context(), sessionstore.Selector{Owner: first.Owner})
+			for _, rec := range ended {
+				sids[i] = append(sids[i], rec.SID)
+			}
+			return err
+		})
+		for i, err := range errs {
+			switch {
+			case err != nil && i%3 == 0:
+				require.ErrorIs(t, err, sessionstore.ErrExists)
+			case err != nil:
+				require.ErrorIs(t, err, sessionstore.ErrNotFound)
+			case i%3 == 0:
+				made = append(made, again[i].SID)
+			}
+		}
+		left, err := store.EndLogins(t.Context(), sessionstore.Selector{ID: first.ID})
+		require.NoError(t, err)
+		got := slices.Concat(sids...)
+		for _, rec := range left {
+			got = append(got, rec.SID)
+		}
+		require.ElementsMatch(t, made, got)
+		requireEnded(t, store, first)
+	}
+}
+
+// checkRaceCancel: who ends a login and leaves hears of it, or has left it as it was.
+func checkRaceCancel(t T, store sessionstore.Store) {
+	for range rounds {
+		rec := newRecord()
+		require.NoError(t, store.CreateLogin(t.Context(), rec))
+		ctx, cancel := context.WithCancel(t.Context())
+		var ended []*sessionstore.Record
+		errs := race(2, func(i int) (err error) {
+			if i == 0 {
+				cancel()
+				return nil
+			}
+			ended, err = store.EndLogins(ctx, sessionstore.Selector{Owner: rec.Owner})
+			return err
+		})
+		if errs[1] != nil {
+			require.ErrorIs(t, errs[1], context.Canceled)
+			requireLogin(t, store, rec)
+			continue
+		}
+		require.Equal(t, []string{rec.ID}, idsOf(ended))
+		requireEnded(t, store, rec)
 	}
 }
 

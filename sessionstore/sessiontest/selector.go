@@ -205,6 +205,8 @@ func oddStrings(p string) []string {
 		p + "👩‍💻", p + "👩",
 		long + "1", long + "2",
 		p + "%", p + "_", p + `\`, p + "'", p + `' OR '1'='1`, p + `"; DROP TABLE logins; --`, // ST-05
-		p + "\n", p + "/", p + "|",
+		p + "\n", p + "/", p + "|", p + "\t", p + "  ", p + "\u00a0", p + "\x01",
+		p + "ß", p + "ss", p + "ẞ", p + "ſ", p + "s", // one letter to some collations
+		p + "\U0001F98A", p + "\U0001F98B", // one character to those of three bytes
 	}
 }
