@@ -35,6 +35,7 @@ type app struct {
 	client  *signon.Client
 	browser *signontest.Browser
 	tokens  *watchedTokens
+	vault   vault
 	logins  *watchedLogins
 	log     *logBuffer
 
@@ -71,6 +72,12 @@ func newApp(t *testing.T, o appOptions) *app {
 	var err error
 	a.auth, err = signon.New(cfg)
 	require.NoError(t, err)
+	a.vault = newVault(t, &a.tokens.Memory, cfg)
+	t.Cleanup(func() { // what a store has not taken until now it never will
+		ctx, cancel := context.WithCancel(context.Background())
+		cancel()
+		_ = a.auth.Shutdown(ctx)
+	})
 	p := a.op.SignonProvider("op")
 	if o.oauth {
 		p = a.op.OAuthProvider("op")
@@ -169,7 +176,7 @@ func (a *app) as(owner string) context.Context { return signon.WithOwner(a.t.Con
 // stored is what the store has, behind the back of whatever watches it.
 func (a *app) stored(owner string) *oauth2.Token {
 	a.t.Helper()
-	token, err := a.tokens.Memory.FetchToken(a.t.Context(), tokenstore.Key{Provider: "op", Owner: owner})
+	token, err := a.vault.FetchToken(a.t.Context(), tokenstore.Key{Provider: "op", Owner: owner})
 	require.NoError(a.t, err)
 	return token
 }
@@ -179,13 +186,24 @@ func (a *app) store(owner string, change func(*oauth2.Token)) {
 	a.t.Helper()
 	token := a.stored(owner)
 	change(token)
-	require.NoError(a.t, a.tokens.Memory.SaveToken(a.t.Context(), tokenstore.Key{Provider: "op", Owner: owner}, token))
+	require.NoError(a.t, a.vault.SaveToken(a.t.Context(), tokenstore.Key{Provider: "op", Owner: owner}, token))
 }
 
 // expire makes the stored token one that has just expired.
 func (a *app) expire(owner string) {
 	a.t.Helper()
 	a.store(owner, func(t *oauth2.Token) { t.Expiry = time.Now().Add(-time.Second) })
+}
+
+// forgetIDToken makes of the owner's token one of a store that keeps no ID token: a
+// refresh then asks the logins for it.
+func (a *app) forgetIDToken(owner string) {
+	a.t.Helper()
+	a.store(owner, func(t *oauth2.Token) {
+		extra := tokenstore.ExtraOf(t)
+		extra.IDToken = ""
+		*t = *extra.Put(t)
+	})
 }
 
 // refreshes is how many refresh requests have reached the provider.
@@ -197,6 +215,26 @@ func (a *app) refreshes() int {
 		}
 	}
 	return n
+}
+
+// A vault opens what a registry keeps in a memory store.
+type vault interface {
+	signon.TokenStore
+	tokenstore.Leaser
+	tokenstore.Lister
+}
+
+// unwatched is a memory store that is sealed, which Memory itself is not.
+type unwatched struct{ *tokenstore.Memory }
+
+func newVault(tb testing.TB, rows *tokenstore.Memory, cfg signon.Config) vault {
+	tb.Helper()
+	cfg.Tokens, cfg.Logger = unwatched{rows}, slog.New(slog.DiscardHandler)
+	auth, err := signon.New(cfg)
+	require.NoError(tb, err)
+	v, ok := signon.TokensOf(auth).(vault)
+	require.True(tb, ok)
+	return v
 }
 
 // watchedTokens is a memory store that a test can look at and break.

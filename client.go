@@ -41,6 +41,7 @@ type Client struct {
 	authURL  atomic.Pointer[authURL]
 	flights  singleflight.Group
 	outcomes *outcomes
+	paying   atomic.Bool // what outcomes owes is being written
 }
 
 // Name is the provider's name.

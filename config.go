@@ -40,11 +40,21 @@ type Config struct {
 	// "/login", which goes to the only provider, or lets the user choose.
 	LoginURL string
 
-	// Keys seal the login cookies and the ID tokens at rest: 32 random bytes or
-	// more each. The first seals, all open, so a new key goes in front, and the old
-	// one goes when what it sealed has expired. If nil, a random key, with one
-	// warning in the log: a restart, or a second process, then ends the logins that
-	// are in progress.
+	// Keys seal what Signon gives away: the login cookies, the ID tokens of logins,
+	// and the tokens in Config.Tokens: 32 random bytes or more each, the same in all
+	// processes. The first seals, all open. If nil, a random key, with one warning in
+	// the log: a restart, or a second process, then ends the logins that are in
+	// progress.
+	//
+	// To change a key, put the new one behind the old one and restart all processes;
+	// put it in front and restart them again; call [Registry.Reseal] until no token
+	// needs the old one, and remove it when Lifetime has passed too. A token whose key
+	// is not here is one that is not there: its owner signs in again.
+	//
+	// Whoever can write to the store but has no key cannot read a token, change one or
+	// what is stored beside it, or give one to another user. They can delete it, or put
+	// a whole earlier row of the same user back, which nothing in the row can tell from
+	// the newest.
 	Keys [][]byte
 
 	// Sessions keeps the browser's session. If nil, [sessionstore.NewManager] over
@@ -55,8 +65,19 @@ type Config struct {
 	// Logins says who is signed in, where. If nil, a [sessionstore.Memory].
 	Logins sessionstore.Store
 
-	// Tokens keeps users' tokens. If nil, a [tokenstore.Memory].
+	// Tokens keeps users' tokens, sealed with Keys: access, refresh and ID token are
+	// sealed texts there, a third and 44 characters longer than the plain ones,
+	// and all else is plain. A [tokenstore.Memory], which ends with the process, keeps
+	// them as they are. If nil, a [tokenstore.Memory].
+	//
+	// A store that has plain tokens from before is not read: their owners sign in
+	// again. What a [Provider]'s own FetchToken and UpdateToken keep is never sealed.
 	Tokens TokenStore
+
+	// InsecurePlainTokens gives the tokens to Tokens as they are: for a store that
+	// seals them itself, or tests that look into it. Switched on or off over a store
+	// that has tokens, it wants that emptied: what is sealed would be taken for a token.
+	InsecurePlainTokens bool
 
 	// OnLogin is told of each verified login before anything is saved, and says who
 	// owns its token: usually the application's user id, looked up or created by

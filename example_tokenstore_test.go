@@ -2,9 +2,11 @@ package signon_test
 
 import (
 	"context"
+	"encoding/base64"
 	"errors"
 	"log"
 	"net/http"
+	"os"
 	"sync"
 
 	"golang.org/x/oauth2"
@@ -90,8 +92,13 @@ func checkToken(token *oauth2.Token) error {
 
 // A store of your own keeps the tokens of all providers.
 func ExampleTokenStore() {
+	key, err := base64.StdEncoding.DecodeString(os.Getenv("SIGNON_KEY")) // openssl rand -base64 32
+	if err != nil {
+		log.Fatal(err)
+	}
 	auth, err := signon.New(signon.Config{
 		BaseURL: "https://app.example.com",
+		Keys:    [][]byte{key}, // the table gets sealed tokens only
 		Tokens:  &tokenTable{},
 	})
 	if err != nil {

@@ -15,6 +15,7 @@ import (
 	"github.com/seed1a301047/signon/internal/oauth"
 	"github.com/seed1a301047/signon/internal/oidc"
 	"github.com/seed1a301047/signon/sessionstore"
+	"github.com/seed1a301047/signon/tokenstore"
 )
 
 const (
@@ -246,7 +247,17 @@ func (g *Registry) ownerOf(r *http.Request) (owner string, err error) {
 	if owner == "" {
 		return "", fmt.Errorf("signon: Config.Owner names nobody: %w", ErrNoLogin)
 	}
-	return owner, nil
+	return owner, checkOwner("Config.Owner returned", owner)
+}
+
+// checkOwner refuses an owner that no store would keep a token for, before anything is
+// begun for it.
+func checkOwner(who, owner string) error {
+	key := tokenstore.Key{Provider: "any", Owner: owner}
+	if err := key.Check(); err != nil {
+		return fmt.Errorf("signon: %s an owner that cannot be stored: %w: %w", who, ErrInternal, err)
+	}
+	return nil
 }
 
 // 4: claim
@@ -399,5 +410,5 @@ func (g *Registry) decideOwner(ctx context.Context, login *Login) error {
 		return fmt.Errorf("signon: Config.OnLogin returned another owner than Config.Owner; with both, return login.Owner, or an error that wraps ErrDenied: %w", ErrInternal)
 	}
 	login.Owner = owner
-	return nil
+	return checkOwner("Config.OnLogin returned", owner)
 }

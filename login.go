@@ -259,7 +259,7 @@ func (c *Client) owner(ctx context.Context) (string, error) {
 	case a != nil && a.login != nil && a.login.Owner != "":
 		return a.login.Owner, nil
 	case a != nil && a.owner != "":
-		return a.owner, nil
+		return a.owner, checkOwner("the context has", a.owner)
 	}
 	return "", fmt.Errorf("signon: the context has no login and no owner; wrap the handler in RequireToken, or use WithOwner: %w", ErrNoLogin)
 }

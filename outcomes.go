@@ -1,11 +1,13 @@
 package signon
 
 import (
+	"errors"
 	"time"
 
 	"golang.org/x/oauth2"
 
 	"github.com/seed1a301047/signon/internal/bounded"
+	"github.com/seed1a301047/signon/internal/outbound"
 	"github.com/seed1a301047/signon/tokenstore"
 )
 
@@ -13,6 +15,9 @@ const (
 	// refreshPause is how long a refresh that failed is not tried again, and how
 	// long a token that has just come is not given up for an API's 401.
 	refreshPause = 5 * time.Second
+
+	// maxRefreshPause bounds what a provider's Retry-After makes of it.
+	maxRefreshPause = time.Minute
 
 	// debtLife is how long a token is kept that the store does not take.
 	debtLife = 24 * time.Hour
@@ -40,7 +45,16 @@ func newOutcomes() *outcomes {
 }
 
 func (o *outcomes) put(owner string, token *oauth2.Token, err error) {
-	o.last.Put(owner, outcome{token.RefreshToken, token.AccessToken, err}, time.Now().Add(refreshPause))
+	o.last.Put(owner, outcome{token.RefreshToken, token.AccessToken, err}, time.Now().Add(pauseAfter(err)))
+}
+
+// pauseAfter is how long a refresh that ended so is not tried again: as long as the
+// provider asks for, if that is not forever.
+func pauseAfter(err error) time.Duration {
+	if se, ok := errors.AsType[*outbound.StatusError](err); ok {
+		return min(max(se.RetryAfter, refreshPause), maxRefreshPause)
+	}
+	return refreshPause
 }
 
 func (o *outcomes) forget(owner string) {
@@ -72,6 +86,13 @@ func (o *outcomes) settled(owner string, next *oauth2.Token) {
 	o.owes.Update(owner, func(d debt, ok bool) (debt, time.Time, bool) {
 		return d, time.Now().Add(debtLife), ok && !tokenstore.Same(d.next, next)
 	})
+}
+
+func (o *outcomes) owesNothing() bool {
+	for range o.owes.All() {
+		return false
+	}
+	return true
 }
 
 // owed is the token that replaces the stored one, if the store has missed it.

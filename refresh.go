@@ -5,12 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net/url"
 	"time"
 
 	"golang.org/x/oauth2"
 
-	"github.com/seed1a301047/signon/internal/oauth"
 	"github.com/seed1a301047/signon/internal/oidc"
 	"github.com/seed1a301047/signon/internal/outbound"
 	"github.com/seed1a301047/signon/sessionstore"
@@ -20,9 +18,17 @@ import (
 // errNotRefreshable: there is no refresh token, or nobody to store what it would bring.
 var errNotRefreshable = fmt.Errorf("the token has expired and cannot be refreshed: %w", ErrNoToken)
 
-// flightTimeout bounds a refresh with all its store calls and its one retry. One that
-// does not end by then hangs in a store that ignores its context.
-const flightTimeout = 30 * time.Second
+const (
+	// flightTimeout bounds a refresh with all that it waits for. One that does not end
+	// by then hangs in a store that ignores its context.
+	flightTimeout = 30 * time.Second
+
+	// askTimeout bounds the request to the provider with its one retry, writeTimeout
+	// the writing of what it brought: together they are the lease.
+	askTimeout   = 10 * time.Second
+	writeTimeout = 5 * time.Second
+	leaseTime    = askTimeout + writeTimeout
+)
 
 // refresh replaces a token that is about to expire, or, if forced, that an API has
 // refused. However many ask for one owner, one flight answers all of them; it works
@@ -74,7 +80,9 @@ func (c *Client) fly(ctx context.Context, key tokenstore.Key, seen *oauth2.Token
 		err error
 	}
 	landed := make(chan landing, 1)
+	c.registry.going.begin()
 	go func() {
+		defer c.registry.going.end()
 		ctx, cancel := context.WithTimeout(ctx, flightTimeout)
 		defer cancel()
 		var l landing
@@ -112,47 +120,89 @@ func contain(what string, fn func() error) (err error) {
 	return guard(what, fn)
 }
 
-// refreshOnce is one flight. It reads the store again first: whoever arrives late
-// finds the work done there, since the flight's key is free again by then.
+// refreshOnce is one flight. It reads the store again first, and again whenever the
+// lease is not to be had: whoever arrives late finds the work done there.
 func (c *Client) refreshOnce(ctx context.Context, key tokenstore.Key, seen *oauth2.Token, forced bool) (flown, error) {
-	found, err := c.fetch(ctx, key)
-	if err != nil {
-		return flown{}, err
+	lease := c.newLease(key)
+	for {
+		stored, current, err := c.settle(ctx, key)
+		if err != nil {
+			return flown{}, err
+		}
+		justCame := c.outcomes.justCame(key.Owner, current)
+		refused := forced && tokenstore.Same(current, seen) && !justCame
+		// One that has just come is not given up at once, even if a store that does not
+		// keep ExpiresIn makes a short life look like an end.
+		if !refused && (fresh(current) || justCame && alive(current)) {
+			return flown{token: current}, nil
+		}
+		kept := flown{kept: current}
+		if current.RefreshToken == "" || c.updater == nil {
+			return kept, fmt.Errorf("signon: %s: %w", c.name, errNotRefreshable)
+		}
+		if failed := c.outcomes.recentFailure(key.Owner, current); failed != nil {
+			return kept, failed
+		}
+		if !tokenstore.Same(stored, current) {
+			// What is owed is not spent before it is stored: the lease is of the stored
+			// token, and whoever finds that one would be refused for it.
+			return kept, fmt.Errorf("signon: %s: the token store does not take the pair of the last refresh, and until it does there is no other: %w", c.name, ErrUnavailable)
+		}
+		q, err := c.prepare(ctx, key, current)
+		if err != nil {
+			return kept, c.failed(ctx, key, current, err)
+		}
+		switch got, err := lease.take(ctx, stored); {
+		case err != nil:
+			return kept, err
+		case got == taken:
+			return c.spend(ctx, lease, stored, q)
+		case got == busy && alive(current) && !refused:
+			return flown{token: current}, nil // somebody is at it, and this one will do meanwhile
+		case got == busy:
+			err = lease.wait(ctx)
+			if err != nil {
+				return kept, err
+			}
+		}
 	}
-	stored, current, err := c.settle(ctx, key, found)
-	if err != nil {
-		return flown{}, err
+}
+
+// spend sends the refresh token and stores what it brings. Once it is sent, nothing
+// stops this but its own deadlines: the old token may be spent by then.
+func (c *Client) spend(ctx context.Context, lease *lease, stored *oauth2.Token, q *question) (flown, error) {
+	if err := ctx.Err(); err != nil { // a flight that was left behind
+		lease.giveBack(ctx, 0)
+		return flown{kept: q.old}, providerFault(c.name, err)
 	}
-	justCame := c.outcomes.justCame(key.Owner, current)
-	refused := forced && tokenstore.Same(current, seen) && !justCame
-	// One that has just come is not given up at once, even if a store that does not
-	// keep ExpiresIn makes a short life look like an end.
-	if !refused && (fresh(current) || justCame && alive(current)) {
-		return flown{token: current}, nil
-	}
-	kept := flown{kept: current}
-	if current.RefreshToken == "" || c.updater == nil {
-		return kept, fmt.Errorf("signon: %s: %w", c.name, errNotRefreshable)
-	}
-	if failed := c.outcomes.recentFailure(key.Owner, current); failed != nil {
-		return kept, failed
-	}
-	next, err := c.askProvider(ctx, key, current)
+	ctx = context.WithoutCancel(ctx)
+	key := lease.key
+	next, err := c.askProvider(ctx, q)
+
+	ctx, cancel := context.WithTimeout(ctx, writeTimeout)
+	defer cancel()
 	switch {
 	case err == nil:
 		next, err = c.keep(ctx, key, stored, next)
 		return flown{token: next}, err
 	case isInvalidGrant(err):
-		next, err = c.refreshRefused(ctx, key, stored, err)
+		next, err = c.refreshRefused(ctx, lease, stored, err)
 		return flown{token: next}, err
 	case errors.Is(err, oidc.ErrSubjectChanged):
 		next, err = c.compromised(ctx, key, stored, err)
 		return flown{token: next}, err
 	}
+	err = c.failed(ctx, key, q.old, err)
+	lease.giveBack(ctx, pauseAfter(err))
+	return flown{kept: q.old}, err
+}
+
+// failed remembers that a refresh failed in a way that may pass.
+func (c *Client) failed(ctx context.Context, key tokenstore.Key, current *oauth2.Token, err error) error {
 	err = c.whatNow(err)
 	c.outcomes.put(key.Owner, current, err)
 	c.registry.log.WarnContext(ctx, "signon: a refresh failed; the token is kept", "provider", c.name, "error", err)
-	return kept, err
+	return err
 }
 
 // whatNow says of a refresh that failed what helps. A provider that wants its user
@@ -176,149 +226,6 @@ func (c *Client) whatNow(err error) error {
 	return fmt.Errorf("signon: %s: no refresh for now: %w: %w", c.name, ErrUnavailable, err)
 }
 
-// askProvider sends the refresh token. An answer that was lost on the way may have
-// rotated it, and providers that rotate expect one more try with the old one within
-// moments (RFC 9700 section 4.14.2, FAPI 2.0 section 5.3.2.1); a provider that says
-// anything, or nothing for the whole time-out, is not asked again.
-func (c *Client) askProvider(ctx context.Context, key tokenstore.Key, old *oauth2.Token) (*oauth2.Token, error) {
-	md, err := c.source.Metadata(ctx)
-	if err != nil {
-		return nil, providerFault(c.name, err)
-	}
-	// Before the request: once the old token is spent, nothing may fail that would
-	// cost the new one.
-	original, err := c.originalIDToken(ctx, key.Owner)
-	if err != nil {
-		return nil, err
-	}
-	if err := ctx.Err(); err != nil {
-		return nil, providerFault(c.name, err) // a flight that was left behind
-	}
-	params := url.Values{"grant_type": {"refresh_token"}, "refresh_token": {old.RefreshToken}}
-	next, extra, err := c.oauth.Exchange(ctx, oauth.Refresh, md.TokenEndpoint, params)
-	if errors.Is(err, outbound.ErrUnreachable) && ctx.Err() == nil {
-		next, extra, err = c.oauth.Exchange(ctx, oauth.Refresh, md.TokenEndpoint, params)
-	}
-	if err != nil {
-		return nil, providerFault(c.name, err)
-	}
-	if next.RefreshToken == "" {
-		next.RefreshToken = old.RefreshToken // RFC 6749 section 6: the old one stays in use
-	}
-	scope, _ := old.Extra("scope").(string)
-	keepScope(extra, scope) // section 5.1: unchanged if it is not said
-	return next, c.checkRefreshedIDToken(ctx, original, next, extra)
-}
-
-// checkRefreshedIDToken drops an ID token that does not verify, or that there is
-// nothing to compare with. One for another subject means that the tokens are
-// somebody else's (OpenID Connect Core section 12.2).
-func (c *Client) checkRefreshedIDToken(ctx context.Context, original *oidc.IDToken, next *oauth2.Token, extra map[string]any) error {
-	raw, _ := extra["id_token"].(string)
-	delete(extra, "id_token")
-	if raw == "" || original == nil {
-		return nil
-	}
-	expect, err := c.expect(ctx)
-	if err == nil {
-		expect.AccessToken = next.AccessToken
-		_, err = oidc.VerifyRefreshed(ctx, raw, c.source, expect, original)
-	}
-	switch {
-	case errors.Is(err, oidc.ErrSubjectChanged):
-		return providerFault(c.name, err)
-	case err != nil:
-		c.registry.log.WarnContext(ctx, "signon: a refreshed ID token does not verify and is dropped", "provider", c.name, "error", err)
-	default:
-		extra["id_token"] = raw
-	}
-	return nil
-}
-
-// originalIDToken is the ID token of the owner's newest login here, nil where no
-// login lives any more.
-func (c *Client) originalIDToken(ctx context.Context, owner string) (*oidc.IDToken, error) {
-	if !c.openID {
-		return nil, nil
-	}
-	list, err := c.registry.logins.Logins(ctx, sessionstore.Selector{Provider: c.name, Owner: owner})
-	if err != nil {
-		return nil, storeFault("login store", err)
-	}
-	for _, rec := range list {
-		raw, err := c.registry.loginOf(rec).IDToken()
-		if err != nil || raw == "" {
-			continue // sealed with a key that is gone
-		}
-		if original, err := oidc.Restore(raw); err == nil {
-			return original, nil
-		}
-	}
-	return nil, nil
-}
-
-// keep stores what a refresh brought. The old token is spent by now, so a store that
-// does not answer, or not in time, must not cost the new one: it is kept here, served,
-// and written again at the next use.
-func (c *Client) keep(ctx context.Context, key tokenstore.Key, stored, next *oauth2.Token) (*oauth2.Token, error) {
-	c.outcomes.owe(key.Owner, stored, next)
-	err := c.update(ctx, key, stored, next)
-	if err == nil || errors.Is(err, tokenstore.ErrConflict) || errors.Is(err, tokenstore.ErrNotFound) {
-		c.outcomes.settled(key.Owner, next)
-	}
-	switch {
-	case err == nil && !alive(next):
-		// Asking again at once would only bring another such token.
-		err = fmt.Errorf("signon: %s: a refresh brought a token that has already expired: %w", c.name, ErrProvider)
-		c.outcomes.put(key.Owner, next, err)
-		return nil, err
-	case err == nil:
-		c.outcomes.put(key.Owner, next, nil)
-		return next, nil
-	case errors.Is(err, tokenstore.ErrConflict):
-		return c.usableNow(ctx, key) // somebody has signed in again, or refreshed: theirs counts
-	case errors.Is(err, tokenstore.ErrNotFound):
-		c.abandon(ctx, next)
-		return nil, fmt.Errorf("signon: %s: signed out during a refresh: %w", c.name, ErrNoToken)
-	}
-	c.registry.log.ErrorContext(ctx, "signon: a refreshed token could not be stored; this process keeps it and will write it again",
-		"provider", c.name, "error", err)
-	return next, nil
-}
-
-// settle writes what an earlier flight could not. It returns what is stored now and
-// the token that counts: they differ while the store still does not answer.
-func (c *Client) settle(ctx context.Context, key tokenstore.Key, found *oauth2.Token) (stored, current *oauth2.Token, err error) {
-	next := c.outcomes.owed(key.Owner, found)
-	if next == nil {
-		return found, found, nil
-	}
-	err = c.update(ctx, key, found, next)
-	switch {
-	case err == nil:
-		c.outcomes.settled(key.Owner, next)
-		c.outcomes.put(key.Owner, next, nil)
-		return next, next, nil
-	case errors.Is(err, tokenstore.ErrConflict), errors.Is(err, tokenstore.ErrNotFound):
-		c.outcomes.forget(key.Owner)
-		found, err = c.fetch(ctx, key)
-		return found, found, err
-	}
-	return found, next, nil
-}
-
-// update calls the store, whose panic must not cost the token either.
-func (c *Client) update(ctx context.Context, key tokenstore.Key, old, next *oauth2.Token) error {
-	return contain("UpdateToken", func() error { return c.updater.UpdateToken(ctx, key, old, next) })
-}
-
-// abandon revokes a token that came for somebody who has signed out meanwhile.
-func (c *Client) abandon(ctx context.Context, token *oauth2.Token) {
-	if err := c.revoke(ctx, token); err != nil && !errors.Is(err, errors.ErrUnsupported) {
-		c.registry.log.WarnContext(ctx, "signon: a token that came after the logout was dropped, but not revoked", "provider", c.name, "error", err)
-	}
-}
-
 // isInvalidGrant reports that the refresh token is dead, which GitHub calls
 // bad_refresh_token. A 429 or a 5xx says nothing of a token, whatever its body does.
 func isInvalidGrant(err error) bool {
@@ -331,8 +238,9 @@ func isInvalidGrant(err error) bool {
 
 // refreshRefused handles invalid_grant. Another replica may have rotated the token
 // while ours was on its way; if the store says that nobody has, it is dead.
-func (c *Client) refreshRefused(ctx context.Context, key tokenstore.Key, stored *oauth2.Token, cause error) (*oauth2.Token, error) {
-	again, err := c.fetch(ctx, key)
+func (c *Client) refreshRefused(ctx context.Context, lease *lease, stored *oauth2.Token, cause error) (*oauth2.Token, error) {
+	key := lease.key
+	again, err := c.fetchReplaced(ctx, lease, stored)
 	if err != nil {
 		return nil, err
 	}
@@ -349,6 +257,24 @@ func (c *Client) refreshRefused(ctx context.Context, key tokenstore.Key, stored 
 	}
 	c.registry.log.LogAttrs(ctx, slog.LevelInfo, "signon: a refresh token was refused; its owner must sign in again", slog.String("provider", c.name))
 	return nil, dead
+}
+
+// fetchReplaced reads the token again. Where there are no leases, another process may
+// hold the answer that ours was refused for and be about to store it: it gets a moment.
+func (c *Client) fetchReplaced(ctx context.Context, lease *lease, stored *oauth2.Token) (*oauth2.Token, error) {
+	tries := 1
+	if lease.none() {
+		tries = 4
+	}
+	for {
+		again, err := c.fetch(ctx, lease.key)
+		if tries--; err != nil || tries == 0 || !tokenstore.Same(again, stored) {
+			return again, err
+		}
+		if err := lease.wait(ctx); err != nil {
+			return nil, err
+		}
+	}
 }
 
 // opaque keeps a cause's text but not its place in the table of failures: the

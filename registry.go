@@ -29,6 +29,7 @@ type Registry struct {
 	logins   sessionstore.Store
 	tokens   TokenStore
 	log      *failureLog
+	going    *going
 
 	transactions *transactions
 	atRest       *seal.Ring
@@ -62,6 +63,7 @@ func New(cfg Config) (*Registry, error) {
 		clients: map[string]*Client{}, issuers: map[string]string{}, paths: map[string]int{servedPath(cfg.LoginURL): 1},
 		sessions: cfg.Sessions, logins: cfg.Logins, tokens: cfg.Tokens,
 		log:         &failureLog{Logger: cfg.Logger},
+		going:       newGoing(),
 		crossOrigin: http.NewCrossOriginProtection(),
 	}
 	if err := g.crossOrigin.AddTrustedOrigin(o.url); err != nil {
@@ -94,10 +96,12 @@ func (g *Registry) setStores() error {
 	return nil
 }
 
-// setKeys derives the two rings: what seals a cookie opens nothing at rest.
+// setKeys derives the rings: what seals a cookie opens nothing at rest, and what seals
+// a login's record no token.
 func (g *Registry) setKeys() (err error) {
 	newRing := seal.Random
-	if g.cfg.Keys != nil {
+	given := g.cfg.Keys != nil
+	if given {
 		keys := slices.Clone(g.cfg.Keys)
 		for _, key := range keys {
 			g.keySums = append(g.keySums, sha256.Sum256(key))
@@ -119,7 +123,7 @@ func (g *Registry) setKeys() (err error) {
 	if g.atRest, err = newRing("signon at rest"); err != nil {
 		return fmt.Errorf("signon: Config.Keys: %w", err)
 	}
-	return nil
+	return g.sealTokens(newRing, given)
 }
 
 // Register adds a provider. It copies and checks p, does nothing on the network,

@@ -7,8 +7,10 @@ import (
 	"errors"
 	"net/http"
 
+	"github.com/seed1a301047/signon/internal/oidc"
 	"github.com/seed1a301047/signon/sessionstore"
 	"github.com/seed1a301047/signon/tokenstore"
+	"golang.org/x/oauth2"
 )
 
 // save writes the token, then the record, then the session: whichever fails, nobody
@@ -19,7 +21,7 @@ func (c *Client) save(w http.ResponseWriter, r *http.Request, login *Login) erro
 	g := c.registry
 	key := tokenstore.Key{Provider: c.name, Owner: login.Owner}
 	if c.keeper != nil {
-		if err := c.keeper.SaveToken(ctx, key, login.token); err != nil {
+		if err := c.saveToken(ctx, key, login); err != nil {
 			return storeFault("token store", err)
 		}
 	}
@@ -44,6 +46,48 @@ func (c *Client) save(w http.ResponseWriter, r *http.Request, login *Login) erro
 	login.record = rec
 	g.note(ctx, "signon: signed in", "provider", c.name, "owner", login.Owner)
 	return nil
+}
+
+// saveToken stores the token of a login, with what belongs to it.
+func (c *Client) saveToken(ctx context.Context, key tokenstore.Key, login *Login) error {
+	extra := tokenstore.ExtraOf(login.token)
+	extra.IDToken, extra.Version = login.rawID, 0
+	if login.Owner == login.ID {
+		extra.Until = login.ExpiresAt
+	}
+	token := extra.Put(login.token)
+	if token.RefreshToken != "" || login.Owner == login.ID || login.rawID == "" {
+		return c.keeper.SaveToken(ctx, key, token)
+	}
+	return c.saveBesideRefreshToken(ctx, key, login, token)
+}
+
+// saveBesideRefreshToken keeps the stored refresh token where a login brought none and
+// the same subject has one: Google, for one, gives it with the first consent only, and
+// it stays good. By compare-and-swap: a refresh may be rotating it.
+func (c *Client) saveBesideRefreshToken(ctx context.Context, key tokenstore.Key, login *Login, token *oauth2.Token) error {
+	for range takeTries {
+		stored, err := c.fetch(ctx, key)
+		if err != nil && !errors.Is(err, ErrNoToken) {
+			return err
+		}
+		if err != nil || !c.ofSubject(stored, login) || c.outcomes.owed(key.Owner, stored) != nil {
+			break
+		}
+		token.RefreshToken = stored.RefreshToken
+		err = c.keeper.UpdateToken(ctx, key, stored, token)
+		if !errors.Is(err, tokenstore.ErrConflict) && !errors.Is(err, tokenstore.ErrNotFound) {
+			return err
+		}
+	}
+	token.RefreshToken = ""
+	return c.keeper.SaveToken(ctx, key, token)
+}
+
+// ofSubject reports that a stored token came with an ID token of the same user.
+func (c *Client) ofSubject(stored *oauth2.Token, login *Login) bool {
+	id, err := oidc.Restore(tokenstore.ExtraOf(stored).IDToken)
+	return err == nil && id.Issuer == login.Issuer && id.Subject == login.Subject
 }
 
 func (g *Registry) recordOf(login *Login, r *http.Request) *sessionstore.Record {

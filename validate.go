@@ -13,6 +13,7 @@ import (
 
 	"github.com/seed1a301047/signon/clientauth"
 	"github.com/seed1a301047/signon/internal/outbound"
+	"github.com/seed1a301047/signon/sessionstore"
 )
 
 // protocolParams are what Signon sets itself in an authorization request or a code
@@ -105,6 +106,8 @@ func (p *Provider) checkEndpoints(g *Registry) error {
 		return fmt.Errorf("Endpoint.AuthStyle is set; leave it zero and say with ClientAuth how the client proves itself")
 	case p.JWKSURL != "" && len(p.JWKS) > 0:
 		return fmt.Errorf("JWKSURL and JWKS are both set; keep one")
+	case len(p.Issuer) > sessionstore.MaxNameSize:
+		return fmt.Errorf("field Issuer is %d bytes long, want at most %d", len(p.Issuer), sessionstore.MaxNameSize)
 	case strings.Contains(p.Issuer, "/.well-known/"):
 		return fmt.Errorf("field Issuer %q is the URL of the metadata; set Issuer to the part before /.well-known/, or MetadataURL to it", p.Issuer)
 	case g.cfg.OnLogin != nil && g.cfg.Owner == nil && p.Issuer == "" && p.UserInfoURL == "":

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/go-json-experiment/json"
@@ -76,7 +77,7 @@ func (t *IDToken) set(name string, value jose.Value) (err error) {
 	case "acr":
 		t.ACR, err = text(value)
 	case "sid":
-		t.SID, err = text(value)
+		t.SID, err = sessionID(value)
 	case "tid":
 		t.tid, _ = value.Text() // Microsoft's; another provider may mean anything by it
 	case "at_hash":
@@ -106,6 +107,19 @@ func (t *IDToken) set(name string, value jose.Value) (err error) {
 		return fmt.Errorf("%s is not %w", name, err)
 	}
 	return nil
+}
+
+// maxSessionID is as much as every database can index.
+const maxSessionID = 1024
+
+// sessionID reads a sid (OpenID Connect Front-Channel Logout 1.0 section 3), by which a
+// login will be looked up.
+func sessionID(v jose.Value) (string, error) {
+	sid, err := text(v)
+	if err == nil && (len(sid) > maxSessionID || strings.ContainsRune(sid, 0)) {
+		return "", fmt.Errorf("is %d bytes long or has a NUL, want at most %d bytes", len(sid), maxSessionID)
+	}
+	return sid, err
 }
 
 func text(value jose.Value) (string, error) {

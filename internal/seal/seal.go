@@ -25,6 +25,7 @@ import (
 	"crypto/hkdf"
 	"crypto/rand"
 	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -61,8 +62,8 @@ type key struct {
 // New derives a ring for purpose from the application's keys. The first seals,
 // all open: a new key is put in front, and the old one removed when nothing that
 // it sealed needs to be read. It is an error if there is no key, if one is
-// shorter than [MinKeySize], a single repeated byte, or there twice, or if
-// purpose is empty. The keys are not kept.
+// shorter than [MinKeySize], a single repeated byte, or there twice, if two have the
+// same id, or if purpose is empty. The keys are not kept.
 func New(keys [][]byte, purpose string) (*Ring, error) {
 	if len(keys) == 0 {
 		return nil, errors.New("seal: no key: give at least one, of 32 random bytes")
@@ -80,6 +81,11 @@ func New(keys [][]byte, purpose string) (*Ring, error) {
 			return nil, fmt.Errorf("seal: key %d: %w", i, err)
 		}
 		r.keys[i] = k
+		// One chance in four billion, and then nobody could say which of the two a
+		// text needs.
+		if j, _ := r.keyOf(k.header[:]); j < i {
+			return nil, fmt.Errorf("seal: key %d: has by chance the id of key %d; make another", i, j)
+		}
 	}
 	return r, nil
 }
@@ -113,12 +119,34 @@ func (r *Ring) Open(dst, sealed, aad []byte) ([]byte, error) {
 		if !bytes.Equal(header, k.header[:]) {
 			continue
 		}
-		// Ids may collide, so another key may still open it.
-		if plaintext, err := k.aead.Open(dst, nil, body, aad); err == nil {
-			return plaintext, nil
+		plaintext, err := k.aead.Open(dst, nil, body, aad)
+		if err != nil {
+			return nil, ErrOpen
 		}
+		return plaintext, nil
 	}
 	return nil, ErrOpen
+}
+
+// KeyIDs returns the ids of the ring's keys, in their order: eight hexadecimal
+// digits each, which say nothing about the key. They are other ones for another
+// purpose.
+func (r *Ring) KeyIDs() []string {
+	ids := make([]string, len(r.keys))
+	for i := range r.keys {
+		ids[i] = hex.EncodeToString(r.keys[i].header[1:])
+	}
+	return ids
+}
+
+// keyOf is [Ring.KeyOf] for the header of a sealed text.
+func (r *Ring) keyOf(header []byte) (index int, id string) {
+	for i := range r.keys {
+		if bytes.Equal(header, r.keys[i].header[:]) {
+			return i, hex.EncodeToString(header[1:])
+		}
+	}
+	return -1, hex.EncodeToString(header[1:])
 }
 
 // Format writes a fixed text, whatever the verb: %+v would print the keys.

@@ -65,6 +65,9 @@ func TestSealOpen(t *testing.T) {
 		got, err = r.OpenString(r.SealString(plain, []byte("aad")), []byte("aad"))
 		require.NoError(t, err)
 		require.Equal(t, string(plain), string(got))
+		got, err = r.AppendOpenString([]byte("before"), r.SealString(plain, []byte("aad")), []byte("aad"))
+		require.NoError(t, err)
+		require.Equal(t, "before"+string(plain), string(got))
 	}
 }
 
