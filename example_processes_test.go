@@ -1,40 +1,102 @@
 package signon_test
 
 import (
+	"context"
 	"encoding/base64"
+	"errors"
 	"log"
 	"net/http"
 	"os"
+	"os/signal"
+	"time"
 
-	"github.com/alexedwards/scs/v2"
+	"gorm.io/driver/postgres"
+	"gorm.io/gorm"
 
 	"github.com/seed1a301047/signon"
 	"github.com/seed1a301047/signon/sessionstore"
+	"github.com/seed1a301047/signon/sessionstore/sessiongorm"
+	"github.com/seed1a301047/signon/tokenstore/tokengorm"
 )
 
-// newShared makes the registry of one of many processes.
-func newShared(sessions scs.Store, logins sessionstore.Store, tokens signon.TokenStore) (*signon.Registry, error) {
+// newReplica makes the registry of one of many processes that share a database.
+func newReplica(ctx context.Context, db *gorm.DB) (*signon.Registry, error) {
 	key, err := base64.StdEncoding.DecodeString(os.Getenv("SIGNON_KEY")) // openssl rand -base64 32
 	if err != nil {
 		return nil, err
 	}
+	tokens, err := tokengorm.New(db)
+	if err != nil {
+		return nil, err
+	}
+	sessions, err := sessiongorm.New(db)
+	if err != nil {
+		return nil, err
+	}
+	if err := errors.Join(tokens.Migrate(ctx), sessions.Migrate(ctx)); err != nil {
+		return nil, err
+	}
+	go sweep(ctx, tokens, sessions)
 	return signon.New(signon.Config{
 		BaseURL:  "https://app.example.com",
 		Keys:     [][]byte{key},
 		Sessions: sessionstore.NewManager(sessions),
-		Logins:   logins,
+		Logins:   sessions,
 		Tokens:   tokens,
 	})
 }
 
-// One of many processes, with the stores that all of them share.
-func ExampleConfig() {
-	var sessions scs.Store        // such as scs's redisstore
-	var logins sessionstore.Store // yours
-	var tokens signon.TokenStore  // yours
-	auth, err := newShared(sessions, logins, tokens)
+// sweep deletes what has expired, once an hour. Any number of processes may do it.
+func sweep(ctx context.Context, tokens *tokengorm.Store, sessions *sessiongorm.Store) {
+	for tick := time.Tick(time.Hour); ; {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick:
+		}
+		_, tokensErr := tokens.DeleteExpired(ctx)
+		_, sessionsErr := sessions.DeleteExpired(ctx)
+		if err := errors.Join(tokensErr, sessionsErr); err != nil {
+			log.Println("sweep:", err)
+		}
+	}
+}
+
+// One of many processes, with the database that all of them share.
+func ExampleConfig_replicas() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	db, err := gorm.Open(postgres.Open(os.Getenv("DATABASE_URL")))
 	if err != nil {
 		log.Fatal(err)
 	}
-	http.Handle("/auth/", auth.Handler())
+	auth, err := newReplica(ctx, db)
+	if err != nil {
+		log.Fatal(err)
+	}
+	mux := http.NewServeMux()
+	mux.Handle("/auth/", auth.Handler())
+	server := &http.Server{Addr: ":8080", Handler: mux}
+	go server.ListenAndServe()
+
+	<-ctx.Done()
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	err = server.Shutdown(ctx)
+	err = errors.Join(err, auth.Shutdown(ctx)) // stores what refreshes bring meanwhile
+	if err != nil {
+		log.Println(err)
+	}
+}
+
+// After a new key has been put in front of Config.Keys, its tokens move to it.
+func ExampleRegistry_Reseal() {
+	var auth *signon.Registry // with Keys: {new, old}
+	report, err := auth.Reseal(context.Background())
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, key := range report.Keys {
+		log.Printf("key %d (%s) seals %d tokens", key.Index, key.ID, key.Rows)
+	}
 }

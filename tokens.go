@@ -39,8 +39,14 @@ type UpdateToken interface {
 // an access token. When its context is done it returns the context's error, and has
 // changed nothing.
 //
-// It keeps the extra "scope" of a token too, a string, which token.Extra reads and
-// token.WithExtra puts back: [Client.RequireScopes] lets nobody in without it.
+// Of a token it keeps the exported fields, the expiry to the second, and all of
+// [tokenstore.ExtraOf]: [Client.RequireScopes] lets nobody in without the scope, and a
+// sealed token opens beside nothing else than what it was sealed with. A token of
+// Config.Keys is longer than the provider's own. [tokenstore.Marshal] makes one text of
+// all of it.
+//
+// A store that many processes share should be a [tokenstore.Leaser] too, and a
+// [tokenstore.Lister] for [Registry.Reseal].
 type TokenStore interface {
 	FetchToken
 	UpdateToken

@@ -6,8 +6,9 @@
 //	err := tokens.SaveToken(ctx, key, token)
 //	token, err = tokens.FetchToken(ctx, key)
 //
-// A store of your own, over a database, needs the four methods of
-// signon.TokenStore; package tokentest checks it.
+// Package tokengorm is a store for many processes, over a database. A store of your
+// own needs the four methods of signon.TokenStore, and is better a [Leaser] and a
+// [Lister] too; package tokentest checks it.
 package tokenstore
 
 import (
