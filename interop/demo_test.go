@@ -29,7 +29,7 @@ func startDemo(t *testing.T, addr string, env ...string) (base string) {
 	require.NoError(t, err, "%s", out)
 
 	ctx, cancel := context.WithCancel(context.Background())
-	demo := exec.CommandContext(ctx, program, "-addr", addr)
+	demo := exec.CommandContext(ctx, program, "-addr", addr, "-provider", "127.0.0.1:0", "-dir", t.TempDir())
 	demo.Env = append(os.Environ(), env...)
 	demo.Cancel = func() error { return demo.Process.Signal(os.Interrupt) }
 	demo.WaitDelay = 5 * time.Second
@@ -91,7 +91,8 @@ func TestChromiumDemo(t *testing.T) {
 	b.Go(base + "/admin")
 	b.Await("section.problem h1")
 	show("demo-scope")
-	b.Go(base + "/auth/callback/demo?code=made-up&state=made-up")
+	b.Go(base)
+	b.Click("a[href*=made-up]")
 	b.Await("section.problem h1")
 	show("demo-unasked")
 
@@ -119,7 +120,7 @@ func TestChromiumDemoAtRealProvider(t *testing.T) {
 			RedirectURIs: []string{"http://localhost:" + port + "/auth/callback/demo"},
 		}},
 	}).Issuer
-	base := startDemo(t, addr, "SIGNON_ISSUER="+issuer, "SIGNON_CLIENT_ID=demo", "SIGNON_CLIENT_SECRET=a secret of the demo, 32 bytes ..")
+	base := startDemo(t, addr, "SIGNON_ISSUER="+issuer, "SIGNON_NAME=demo", "SIGNON_CLIENT_ID=demo", "SIGNON_CLIENT_SECRET=a secret of the demo, 32 bytes ..")
 
 	b := chromium.Start(t)
 	b.Go(base)

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -16,37 +15,57 @@ import (
 	"golang.org/x/oauth2"
 
 	"github.com/seed1a301047/signon"
+	"github.com/seed1a301047/signon/sessionstore"
 	"github.com/seed1a301047/signon/tokenstore"
 )
 
-// An app is the demo application.
+// An app is one copy of the demo application.
 type app struct {
 	http.Handler
-	op     *op
+	parts
+	auth   *signon.Registry
 	client *signon.Client
-	tokens *watchedTokens
+	watch  watch
 }
 
-// newApp makes the application at an origin.
-func newApp(base string, o *op, logger *slog.Logger) (*app, error) {
-	a := &app{op: o, tokens: &watchedTokens{}}
-	key := make([]byte, 32)
-	_, _ = rand.Read(key) // never fails: crypto/rand
-	auth, err := signon.New(signon.Config{
-		BaseURL: base,
-		Keys:    [][]byte{key}, // of this run only: a demo keeps nothing
-		Tokens:  a.tokens,
-		OnError: a.onError,
-		Logger:  logger,
+// The parts are what an app is made of.
+type parts struct {
+	base   string // the origin of this copy
+	op     *op
+	db     *database
+	keys   [][]byte
+	logger *slog.Logger
+}
+
+// newApp makes an application. All copies have the keys and the database in common.
+func newApp(p parts) (a *app, err error) {
+	a = &app{parts: p}
+	sessions := sessionstore.NewManager(p.db.sessions)
+	// Without TLS, on localhost only. The port is no part of a cookie, so a browser
+	// shows all copies on this host the same one.
+	sessions.Cookie.Name, sessions.Cookie.Secure = "session", false
+	a.auth, err = signon.New(signon.Config{
+		BaseURL:  p.base,
+		Keys:     p.keys,
+		Sessions: sessions,
+		Logins:   p.db.sessions,
+		Tokens:   p.db.tokens,
+		OnError:  a.onError,
+		Logger:   p.logger,
 	})
 	if err != nil {
 		return nil, err
 	}
-	if a.client, err = auth.Register(o.provider); err != nil {
+	if a.client, err = a.auth.Register(p.op.provider); err != nil {
 		return nil, err
 	}
+	a.Handler, err = oneOrigin(p.base, a.routes())
+	return a, err
+}
+
+func (a *app) routes() http.Handler {
 	mux := http.NewServeMux()
-	mux.Handle("/auth/", auth.Handler())
+	mux.Handle("/auth/", a.auth.Handler())
 	mux.Handle("GET /switch", a.client.LoginHandler(oauth2.SetAuthURLParam("prompt", "login")))
 	mux.HandleFunc("GET /{$}", a.home)
 	mux.Handle("GET /me", a.client.RequireToken(http.HandlerFunc(a.me)))
@@ -55,8 +74,7 @@ func newApp(base string, o *op, logger *slog.Logger) (*app, error) {
 	mux.Handle("GET /admin", a.client.RequireScopes(http.HandlerFunc(a.me), "admin"))
 	mux.HandleFunc("GET /style.css", static("text/css; charset=utf-8", "pages/style.css"))
 	mux.HandleFunc("GET /icon.svg", static("image/svg+xml", "pages/icon.svg"))
-	a.Handler, err = oneOrigin(base, mux)
-	return a, err
+	return mux
 }
 
 // oneOrigin sends whoever comes by another name of this host to the one that the
@@ -78,7 +96,9 @@ func oneOrigin(base string, next http.Handler) (http.Handler, error) {
 
 // home is for everybody.
 func (a *app) home(w http.ResponseWriter, r *http.Request) {
-	render(w, http.StatusOK, "home", homePage{BuiltIn: a.op.builtIn, Issuer: a.op.provider.Issuer})
+	render(w, http.StatusOK, "home", homePage{
+		BuiltIn: a.op.builtIn, Issuer: a.op.provider.Issuer, Provider: a.op.provider.Name, Copy: a.base, Place: a.db.place,
+	})
 }
 
 // me shows who is signed in and what the token may do.
@@ -99,7 +119,11 @@ func (a *app) me(w http.ResponseWriter, r *http.Request) {
 	if claims.Name == "" {
 		_ = login.UserInfo(&claims) // where many providers have it; without one there is none
 	}
-	p := mePage{Login: login, Name: claims.Name, Token: state}
+	p := mePage{Login: login, Name: claims.Name, Token: state, Copy: a.base, Place: a.db.place}
+	if p.Logins, err = a.db.sessions.Logins(r.Context(), sessionstore.Selector{Issuer: login.Issuer, Subject: login.Subject}); err != nil {
+		a.client.Fail(w, r, err)
+		return
+	}
 	p.Email, p.EmailVerified = login.Email()
 	if p.Name == "" {
 		p.Name = login.Subject
@@ -134,7 +158,7 @@ func (a *app) tokenState(r *http.Request) (*tokenState, error) {
 		Expiry:      token.Expiry,
 		Life:        time.Duration(token.ExpiresIn) * time.Second,
 		Renewable:   token.RefreshToken != "",
-		History:     a.tokens.of(tokenstore.Key{Provider: login.Provider, Owner: login.Owner}),
+		History:     a.watch.see(tokenstore.Key{Provider: login.Provider, Owner: login.Owner}, token),
 	}
 	return s, nil
 }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"io"
 	"log/slog"
@@ -25,26 +24,42 @@ type demo struct {
 	*app
 	url      string
 	provider *signontest.Provider
-	log      *bytes.Buffer
+	log      *lines
 	pages    []*signontest.Page
 }
 
 func startDemo(t *testing.T, cfg signontest.Config, getenv func(*signontest.Provider) map[string]string) *demo {
 	t.Helper()
-	d := &demo{provider: signontest.New(t, cfg), log: &bytes.Buffer{}}
+	provider := signontest.New(t, cfg)
+	o := &op{provider: provider.SignonProvider("demo"), builtIn: true}
+	if getenv != nil {
+		env := getenv(provider)
+		var err error
+		o, err = openOP(func(name string) string { return env[name] }, "")
+		require.NoError(t, err)
+	}
+	d := startCopy(t, "", t.TempDir(), o)
+	d.provider = provider
+	return d
+}
+
+// startCopy starts one copy at a port of its own. Those with one folder have the key in
+// common, and the database too unless databaseURL names another.
+func startCopy(t *testing.T, databaseURL, folder string, o *op) *demo {
+	t.Helper()
+	db, err := openDatabase(t.Context(), databaseURL, folder)
+	require.NoError(t, err)
+	t.Cleanup(db.close)
+	keys, err := openKeys("", folder)
+	require.NoError(t, err)
+
+	d := &demo{log: &lines{}}
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { d.ServeHTTP(w, r) }))
 	t.Cleanup(server.Close)
 	_, port, err := net.SplitHostPort(server.Listener.Addr().String())
 	require.NoError(t, err)
 	d.url = "http://localhost:" + port
-
-	o := &op{provider: d.provider.SignonProvider("demo"), builtIn: true}
-	if getenv != nil {
-		env := getenv(d.provider)
-		o, err = openOP(func(name string) string { return env[name] })
-		require.NoError(t, err)
-	}
-	d.app, err = newApp(d.url, o, slog.New(slog.NewTextHandler(d.log, nil)))
+	d.app, err = newApp(parts{base: d.url, op: o, db: db, keys: keys, logger: slog.New(slog.NewTextHandler(d.log, nil))})
 	require.NoError(t, err)
 	return d
 }
@@ -79,7 +94,7 @@ func TestSignInAndLookAround(t *testing.T) {
 	require.Contains(t, d.get(b, "/api").Body, "<li>pear</li>")
 	require.Equal(t, http.StatusForbidden, d.get(b, "/admin").Status)
 
-	out := me.Submit("/auth/logout/demo", nil).FollowAll(9)
+	out := me.Submit("/auth/logout", nil).FollowAll(9)
 	require.Equal(t, d.url+"/", out.URL.String())
 	require.Equal(t, http.StatusSeeOther, b.Get(d.url+"/me").Status, "signed out")
 	requireNoSecrets(t, d)
@@ -175,7 +190,7 @@ func TestOtherProvider(t *testing.T) {
 	require.Contains(t, d.get(b, "/").Body, d.provider.Issuer())
 	require.Contains(t, d.get(b, "/me").Body, "Alice Adams")
 	require.Contains(t, d.get(b, "/api").Body, "alice@example.com", "its userinfo")
-	require.Contains(t, d.op.describe(d.url), d.url+"/auth/callback/demo")
+	require.Contains(t, d.op.describe(d.url), d.url+"/auth/callback/127-0-0-1-")
 	requireNoSecrets(t, d)
 }
 
@@ -203,7 +218,9 @@ func TestRun(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	var out lines
 	done := make(chan error, 1)
-	go func() { done <- run(ctx, []string{"-addr", "127.0.0.1:0"}, noEnv, &out) }()
+	go func() {
+		done <- run(ctx, []string{"-addr", "127.0.0.1:0", "-provider", "127.0.0.1:0", "-dir", t.TempDir()}, noEnv, &out)
+	}()
 	address := regexp.MustCompile(`http://localhost:\d+`)
 	require.Eventually(t, func() bool { return strings.Contains(out.String(), "Ctrl-C") }, 5*time.Second, 5*time.Millisecond)
 	resp, err := http.Get(address.FindString(out.String()))
@@ -228,11 +245,16 @@ func TestRunErrors(t *testing.T) {
 		env  map[string]string
 	}{
 		{"the address is taken", []string{"-addr", taken.Addr().String()}, nil},
+		{"the provider's address is taken", []string{"-provider", taken.Addr().String()}, nil},
 		{"no such flag", []string{"-nonsense"}, nil},
-		{"no client id", []string{"-addr", "127.0.0.1:0"}, map[string]string{"SIGNON_ISSUER": "https://op.example"}},
+		{"no client id", nil, map[string]string{"SIGNON_ISSUER": "https://op.example"}},
+		{"no such database", nil, map[string]string{"DATABASE_URL": "oracle://db"}},
+		{"no key", nil, map[string]string{"SIGNON_KEYS": "secret"}},
+		{"no folder", []string{"-dir", "/dev/null/demo"}, nil},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			err := run(t.Context(), tt.args, func(name string) string { return tt.env[name] }, io.Discard)
+			args := append([]string{"-addr", "127.0.0.1:0", "-provider", "127.0.0.1:0", "-dir", t.TempDir()}, tt.args...)
+			err := run(t.Context(), args, func(name string) string { return tt.env[name] }, io.Discard)
 			require.Error(t, err)
 		})
 	}

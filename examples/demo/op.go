@@ -1,7 +1,15 @@
 package main
 
 import (
+	"cmp"
+	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"syscall"
 	"time"
 
 	"github.com/seed1a301047/signon"
@@ -15,14 +23,16 @@ const tokenLife = 30 * time.Second
 type op struct {
 	provider signon.Provider
 	builtIn  bool
+	shared   bool // it is another copy's
 	close    func()
 }
 
-// openOP starts the built-in provider, or takes the one that the environment names.
-func openOP(getenv func(string) string) (*op, error) {
+// openOP starts the built-in provider at addr, or takes the one that the environment
+// names.
+func openOP(getenv func(string) string, addr string) (*op, error) {
 	if issuer := getenv("SIGNON_ISSUER"); issuer != "" {
 		return &op{close: func() {}, provider: signon.Provider{
-			Name:          "demo",
+			Name:          cmp.Or(getenv("SIGNON_NAME"), nameOf(issuer)),
 			Issuer:        issuer,
 			ClientID:      getenv("SIGNON_CLIENT_ID"),
 			ClientSecret:  signon.Secret(getenv("SIGNON_CLIENT_SECRET")),
@@ -30,23 +40,82 @@ func openOP(getenv func(string) string) (*op, error) {
 			FetchUserInfo: true, // where many providers have name and e-mail
 		}}, nil
 	}
-	p, err := signontest.Start(signontest.Config{
+	l, err := net.Listen("tcp", addr)
+	if errors.Is(err, syscall.EADDRINUSE) {
+		if o := newBuiltIn(addr); runsAt(o.provider.Issuer) {
+			o.shared, o.close = true, func() {}
+			return o.op, nil
+		}
+		l, err = listen(addr, addr == defaultProvider)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("the built-in provider: %w; choose another address with -provider", err)
+	}
+	o := newBuiltIn(l.Addr().String())
+	server := &http.Server{Handler: o.handler, ReadHeaderTimeout: 5 * time.Second}
+	go func() { _ = server.Serve(l) }()
+	o.close = func() {
+		_ = server.Close()
+		o.handler.Close()
+	}
+	return o.op, nil
+}
+
+// A builtIn is the same in all copies. The one that serves it also knows who is signed in
+// at it.
+type builtIn struct {
+	*op
+	handler *signontest.Provider
+}
+
+func newBuiltIn(addr string) builtIn {
+	p := signontest.NewInProcess(signontest.Config{
+		Issuer:      "http://" + addr,
 		ClientID:    "Signon demo",
 		Interaction: signontest.Form,
 		TokenLife:   tokenLife,
 	})
-	if err != nil {
-		return nil, err
-	}
-	o := &op{provider: p.SignonProvider("demo"), builtIn: true, close: p.Close}
+	o := &op{provider: p.SignonProvider(nameOf(p.Issuer())), builtIn: true}
 	o.provider.Scopes = append(o.provider.Scopes, "items")
-	return o, nil
+	return builtIn{o, p}
+}
+
+// nameOf makes a provider's name of its issuer, such as accounts-google-com. Tokens are
+// stored under the name, and the database may still have those of the last run, which was
+// perhaps at another issuer: they are not for this one.
+func nameOf(issuer string) string {
+	_, place, _ := strings.Cut(strings.ToLower(issuer), "://")
+	name := strings.Map(func(r rune) rune {
+		if r >= 'a' && r <= 'z' || r >= '0' && r <= '9' {
+			return r
+		}
+		return '-'
+	}, place)
+	return strings.Trim(name[:min(len(name), 64)], "-")
+}
+
+// runsAt tells whether a provider of that issuer runs: another copy's.
+func runsAt(issuer string) bool {
+	client := &http.Client{Timeout: 3 * time.Second}
+	resp, err := client.Get(issuer + "/.well-known/openid-configuration")
+	if err != nil {
+		return false
+	}
+	defer func() { _ = resp.Body.Close() }()
+	var metadata struct {
+		Issuer string `json:"issuer"`
+	}
+	err = json.NewDecoder(io.LimitReader(resp.Body, 1<<20)).Decode(&metadata)
+	return err == nil && metadata.Issuer == issuer
 }
 
 // describe is a line for the terminal.
 func (o *op) describe(base string) string {
-	if o.builtIn {
+	switch {
+	case o.shared:
+		return o.provider.Issuer + ", in the copy that runs already; sign in as alice or bob, without a password"
+	case o.builtIn:
 		return o.provider.Issuer + ", built in; sign in as alice or bob, without a password"
 	}
-	return fmt.Sprintf("%s; the redirect URL to register there is %s/auth/callback/demo", o.provider.Issuer, base)
+	return fmt.Sprintf("%s; the redirect URL to register there is %s/auth/callback/%s", o.provider.Issuer, base, o.provider.Name)
 }

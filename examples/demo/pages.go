@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/seed1a301047/signon"
+	"github.com/seed1a301047/signon/sessionstore"
 )
 
 //go:embed pages
@@ -22,8 +23,11 @@ var pages = template.Must(template.New("").Funcs(template.FuncMap{
 }).ParseFS(files, "pages/*.html"))
 
 type homePage struct {
-	BuiltIn bool
-	Issuer  string
+	BuiltIn  bool
+	Issuer   string
+	Provider string // its name here
+
+	Copy, Place string // which one answers, and where it keeps things
 }
 
 type mePage struct {
@@ -31,6 +35,9 @@ type mePage struct {
 	Name, Email   string
 	EmailVerified bool
 	Token         *tokenState
+	Logins        []*sessionstore.Record // all of this user's, the newest first
+
+	Copy, Place string
 }
 
 type tokenPage struct {

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"slices"
@@ -13,26 +12,25 @@ import (
 	"github.com/seed1a301047/signon/tokenstore"
 )
 
-// watchedTokens is a token store that notes each refresh, to show it. All else is
-// the memory store's.
-type watchedTokens struct {
-	tokenstore.Memory
-
+// A watch remembers which tokens this copy has seen of an owner, to show when one took
+// the place of another, whichever copy refreshed it. It keeps no token.
+type watch struct {
 	mu        sync.Mutex
 	histories map[tokenstore.Key]history
 }
 
 // A history is what happened to one owner's token.
 type history struct {
-	Count  int       // refreshes since the login
+	Count  int       // refreshes since it was first seen here
 	Recent []refresh // the last few, the newest first
+
+	first string // fingerprint of the first token
 }
 
-// A refresh says when one token took the place of another, and no more of them than
-// a fingerprint.
+// A refresh says when a token was first seen, and no more of it than a fingerprint.
 type refresh struct {
 	At          time.Time
-	Fingerprint string // of the new one
+	Fingerprint string
 }
 
 const (
@@ -40,41 +38,23 @@ const (
 	maxHistories  = 1000
 )
 
-// UpdateToken notes what Memory takes.
-func (w *watchedTokens) UpdateToken(ctx context.Context, key tokenstore.Key, old, token *oauth2.Token) error {
-	if err := w.Memory.UpdateToken(ctx, key, old, token); err != nil {
-		return err
-	}
+// see notes a token, and returns a copy of its owner's history.
+func (w *watch) see(key tokenstore.Key, token *oauth2.Token) history {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.histories == nil || len(w.histories) >= maxHistories {
 		w.histories = map[tokenstore.Key]history{} // better forgetful than without bound
 	}
-	h := w.histories[key]
-	h.Count++
-	h.Recent = slices.Insert(h.Recent, 0, refresh{At: time.Now(), Fingerprint: fingerprint(token)})
-	h.Recent = h.Recent[:min(len(h.Recent), keptRefreshes)]
-	w.histories[key] = h
-	return nil
-}
-
-// DeleteToken forgets the history with the token.
-func (w *watchedTokens) DeleteToken(ctx context.Context, key tokenstore.Key, old *oauth2.Token) error {
-	if err := w.Memory.DeleteToken(ctx, key, old); err != nil {
-		return err
+	h, found := w.histories[key]
+	switch now := fingerprint(token); {
+	case !found:
+		h.first = now
+	case h.first != now && !slices.ContainsFunc(h.Recent, func(r refresh) bool { return r.Fingerprint == now }):
+		h.Count++
+		h.Recent = slices.Insert(slices.Clone(h.Recent), 0, refresh{At: time.Now(), Fingerprint: now})
+		h.Recent = h.Recent[:min(len(h.Recent), keptRefreshes)]
 	}
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	delete(w.histories, key)
-	return nil
-}
-
-// of is a copy of an owner's history.
-func (w *watchedTokens) of(key tokenstore.Key) history {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	h := w.histories[key]
-	h.Recent = slices.Clone(h.Recent)
+	w.histories[key] = h
 	return h
 }
 
