@@ -15,9 +15,11 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"sync"
 	"time"
 
 	"gorm.io/gorm"
+	"gorm.io/gorm/clause"
 	"gorm.io/gorm/logger"
 )
 
@@ -26,8 +28,9 @@ const DefaultTimeout = 5 * time.Second
 
 // A DB runs statements. Any number of goroutines may use it at once.
 type DB struct {
-	prepared *gorm.DB // prepares each statement once
-	plain    *gorm.DB // for what runs once
+	prepared *gorm.DB  // prepares each statement once
+	plain    *gorm.DB  // for what runs once
+	texts    *sync.Map // of queries, with the parameters as the database writes them
 	dialect  *dialect
 	timeout  time.Duration
 }
@@ -57,7 +60,7 @@ func New(db *gorm.DB) (*DB, error) {
 	plain := session(db)
 	prepared := session(db)
 	prepared.Statement.ConnPool = &statements{ConnPool: prepared.Statement.ConnPool, deaf: name == "sqlite", all: map[string]*sql.Stmt{}}
-	return &DB{prepared: prepared, plain: plain, dialect: d, timeout: DefaultTimeout}, nil
+	return &DB{prepared: prepared, plain: plain, texts: new(sync.Map), dialect: d, timeout: DefaultTimeout}, nil
 }
 
 func session(db *gorm.DB) *gorm.DB {
@@ -107,7 +110,8 @@ func (db *DB) exec(ctx context.Context, session *gorm.DB, query string, args Arg
 	bounded, cancel := context.WithTimeout(ctx, db.timeout)
 	defer cancel()
 	for try := 0; ; try++ {
-		result := with(bounded, session).Exec(query, args...)
+		result := db.statement(bounded, session, query, args)
+		result = result.Callback().Raw().Execute(result)
 		if result.Error == nil {
 			return result.RowsAffected, nil
 		}
@@ -119,16 +123,28 @@ func (db *DB) exec(ctx context.Context, session *gorm.DB, query string, args Arg
 
 // Row reads the first row of a query into dest, or returns [sql.ErrNoRows].
 func (db *DB) Row(ctx context.Context, query string, args Args, dest ...any) error {
-	found := false
-	err := db.each(ctx, db.prepared, query, args, func(rows *sql.Rows) (bool, error) {
-		found = true
-		return false, rows.Scan(dest...)
-	})
-	if err == nil && !found {
-		return sql.ErrNoRows
+	if err := ctx.Err(); err != nil {
+		return err
 	}
-	return err
+	bounded, cancel := context.WithTimeout(ctx, db.timeout)
+	defer cancel()
+	result := db.statement(bounded, db.prepared, query, args)
+	result = result.Callback().Row().Execute(result)
+	if result.Error != nil {
+		return db.explain(ctx, bounded, result.Error)
+	}
+	row, ok := result.Statement.Dest.(*sql.Row)
+	if !ok {
+		return errKept
+	}
+	err := row.Scan(dest...)
+	if err == nil || errors.Is(err, sql.ErrNoRows) {
+		return err
+	}
+	return db.explain(ctx, bounded, err)
 }
+
+var errKept = errors.New("a plugin of GORM has kept a query from the database")
 
 // Query reads all rows of a query. It bounds nothing: the query has a LIMIT.
 func Query[T any](ctx context.Context, db *DB, query string, args Args, scan func(*sql.Rows) (T, error)) ([]T, error) {
@@ -136,10 +152,10 @@ func Query[T any](ctx context.Context, db *DB, query string, args Args, scan fun
 }
 
 func queryIn[T any](ctx context.Context, db *DB, session *gorm.DB, query string, args Args, scan func(*sql.Rows) (T, error)) (all []T, err error) {
-	err = db.each(ctx, session, query, args, func(rows *sql.Rows) (bool, error) {
+	err = db.each(ctx, session, query, args, func(rows *sql.Rows) error {
 		one, err := scan(rows)
 		all = append(all, one)
-		return true, err
+		return err
 	})
 	if err != nil {
 		return nil, err
@@ -147,21 +163,25 @@ func queryIn[T any](ctx context.Context, db *DB, session *gorm.DB, query string,
 	return all, nil
 }
 
-// each goes through Rows and not Row: GORM's Row panics when the statement could not
-// be prepared, as with a context that is done.
-func (db *DB) each(ctx context.Context, session *gorm.DB, query string, args Args, row func(*sql.Rows) (more bool, err error)) error {
+func (db *DB) each(ctx context.Context, session *gorm.DB, query string, args Args, row func(*sql.Rows) error) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
 	bounded, cancel := context.WithTimeout(ctx, db.timeout)
 	defer cancel()
-	rows, err := with(bounded, session).Raw(query, args...).Rows()
-	if err != nil {
-		return db.explain(ctx, bounded, err)
+	result := db.statement(bounded, session, query, args)
+	result.Statement.Settings.Store("rows", true) // and not one row
+	result = result.Callback().Row().Execute(result)
+	if result.Error != nil {
+		return db.explain(ctx, bounded, result.Error)
 	}
-	more := true
-	for more && err == nil && rows.Next() {
-		more, err = row(rows)
+	rows, ok := result.Statement.Dest.(*sql.Rows)
+	if !ok {
+		return errKept
+	}
+	var err error
+	for err == nil && rows.Next() {
+		err = row(rows)
 	}
 	if err := errors.Join(err, rows.Err(), rows.Close()); err != nil {
 		return db.explain(ctx, bounded, err)
@@ -169,8 +189,24 @@ func (db *DB) each(ctx context.Context, session *gorm.DB, query string, args Arg
 	return nil
 }
 
-func with(ctx context.Context, session *gorm.DB) *gorm.DB {
-	return session.Session(&gorm.Session{NewDB: true, Context: ctx})
+// statement is what Raw and Exec of GORM make of a query, for GORM's callbacks to run:
+// plugins see it as any other. Raw and Exec would put it together anew each time, which
+// takes a good part of the time in which SQLite answers.
+func (db *DB) statement(ctx context.Context, session *gorm.DB, query string, args Args) *gorm.DB {
+	text, ok := db.texts.Load(query)
+	if !ok {
+		text = session.Raw(query, args...).Statement.SQL.String()
+		db.texts.Store(query, text)
+	}
+	tx := new(struct {
+		db        gorm.DB
+		statement gorm.Statement
+	})
+	tx.db.Config, tx.db.Statement = session.Config, &tx.statement
+	tx.statement.DB, tx.statement.ConnPool, tx.statement.Context = &tx.db, session.Statement.ConnPool, ctx
+	tx.statement.Clauses, tx.statement.Vars = map[string]clause.Clause{}, args
+	tx.statement.SQL.WriteString(text.(string))
+	return &tx.db
 }
 
 // pause waits a moment, of another length for each, or returns false when ctx is done.

@@ -101,6 +101,31 @@ type other struct{ gorm.Dialector }
 
 func (other) Name() string { return "oracle" }
 
+// A plugin sees each statement, and one that keeps it to itself is an error and no panic.
+func TestPlugins(t *testing.T) {
+	g := dbtest.Open(t, dbtest.SQLite)
+	db := open(t, g)
+	var seen []string
+	see := func(tx *gorm.DB) { seen = append(seen, tx.Statement.SQL.String()) }
+	require.NoError(t, g.Callback().Row().Before("gorm:row").Register("test:see", see))
+	require.NoError(t, g.Callback().Raw().Before("gorm:raw").Register("test:see", see))
+	const read, write = "SELECT id FROM things WHERE id = ?", "DELETE FROM things WHERE id = ?"
+	one := func() error { return db.Row(t.Context(), read, gormdb.Args{"a"}, new(string)) }
+	all := func() error {
+		_, err := gormdb.Query(t.Context(), db, read, gormdb.Args{"a"}, func(*sql.Rows) (int, error) { return 0, nil })
+		return err
+	}
+	require.ErrorIs(t, one(), sql.ErrNoRows)
+	require.NoError(t, all())
+	_, err := db.Exec(t.Context(), write, "a")
+	require.NoError(t, err)
+	require.Equal(t, []string{read, read, write}, seen)
+
+	require.NoError(t, g.Callback().Row().Replace("gorm:row", func(*gorm.DB) {}))
+	require.ErrorContains(t, one(), "plugin")
+	require.ErrorContains(t, all(), "plugin")
+}
+
 // The application's own session stays as it was.
 func TestNewChangesNothing(t *testing.T) {
 	log := new(recorder)

@@ -38,7 +38,7 @@ func (db *DB) Migrate(ctx context.Context, tables ...Table) error {
 
 func (db *DB) make(ctx context.Context, statements []string) error {
 	for _, s := range statements {
-		if err := with(ctx, db.plain).Exec(s).Error; err != nil {
+		if err := db.plain.WithContext(ctx).Exec(s).Error; err != nil {
 			return db.explain(ctx, ctx, err)
 		}
 	}

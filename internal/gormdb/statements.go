@@ -59,6 +59,16 @@ func (s *statements) QueryContext(ctx context.Context, query string, args ...any
 	return stmt.QueryContext(ctx, args...)
 }
 
+// QueryRowContext leaves it to the pool to say in a Row why the statement could not be
+// prepared: with a Row of nil, GORM's Row panics.
+func (s *statements) QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row {
+	stmt, err := s.get(ctx, query)
+	if err != nil {
+		return s.ConnPool.QueryRowContext(ctx, query, args...)
+	}
+	return stmt.QueryRowContext(ctx, args...)
+}
+
 func (s *statements) get(ctx context.Context, query string) (*sql.Stmt, error) {
 	s.mu.RLock()
 	stmt := s.all[query]
