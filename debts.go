@@ -29,6 +29,7 @@ func (c *Client) keep(ctx context.Context, key tokenstore.Key, stored, next *oau
 		return nil, err
 	case err == nil:
 		c.outcomes.put(key.Owner, next, nil)
+		c.registry.log.InfoContext(ctx, "signon: refreshed a token", "provider", c.name, "owner", key.Owner)
 		return next, nil
 	case errors.Is(err, tokenstore.ErrConflict):
 		return c.usableNow(ctx, key) // somebody has signed in again, or refreshed: theirs counts
@@ -37,7 +38,7 @@ func (c *Client) keep(ctx context.Context, key tokenstore.Key, stored, next *oau
 		return nil, fmt.Errorf("signon: %s: signed out during a refresh: %w", c.name, ErrNoToken)
 	}
 	c.registry.log.ErrorContext(ctx, "signon: a refreshed token could not be stored; this process keeps it and will write it again",
-		"provider", c.name, "error", err)
+		"provider", c.name, "owner", key.Owner, "error", err)
 	c.payDebts()
 	return next, nil
 }
@@ -136,7 +137,7 @@ func (c *Client) payOne(key tokenstore.Key, d debt) bool {
 	switch {
 	case err == nil:
 		c.outcomes.put(key.Owner, d.next, nil)
-		c.registry.log.InfoContext(ctx, "signon: a refreshed token that the store had missed is stored now", "provider", c.name)
+		c.registry.log.InfoContext(ctx, "signon: a refreshed token that the store had missed is stored now", "provider", c.name, "owner", key.Owner)
 	case errors.Is(err, tokenstore.ErrNotFound):
 		c.abandon(ctx, d.next)
 	case errors.Is(err, tokenstore.ErrConflict):

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
+	"syscall"
 	"time"
 
 	"gorm.io/driver/postgres"
@@ -64,12 +65,18 @@ func sweep(ctx context.Context, tokens *tokengorm.Store, sessions *sessiongorm.S
 
 // One of many processes, with the database that all of them share.
 func ExampleConfig_replicas() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	db, err := gorm.Open(postgres.Open(os.Getenv("DATABASE_URL")))
 	if err != nil {
 		log.Fatal(err)
 	}
+	pool, err := db.DB()
+	if err != nil {
+		log.Fatal(err)
+	}
+	pool.SetMaxOpenConns(20) // all processes together stay below what the database allows
+	pool.SetMaxIdleConns(20)
 	auth, err := newReplica(ctx, db)
 	if err != nil {
 		log.Fatal(err)
@@ -77,7 +84,10 @@ func ExampleConfig_replicas() {
 	mux := http.NewServeMux()
 	mux.Handle("/auth/", auth.Handler())
 	server := &http.Server{Addr: ":8080", Handler: mux}
-	go server.ListenAndServe()
+	go func() {
+		log.Println(server.ListenAndServe())
+		stop()
+	}()
 
 	<-ctx.Done()
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
@@ -89,14 +99,18 @@ func ExampleConfig_replicas() {
 	}
 }
 
-// After a new key has been put in front of Config.Keys, its tokens move to it.
+// After a new key has been put in front of Config.Keys, the tokens move to it, in a
+// program of its own or in one of the processes. No provider need be registered.
 func ExampleRegistry_Reseal() {
 	var auth *signon.Registry // with Keys: {new, old}
 	report, err := auth.Reseal(context.Background())
 	if err != nil {
 		log.Fatal(err)
 	}
-	for _, key := range report.Keys {
+	for _, key := range report.Keys { // Index -1: a key that Config.Keys does not have
 		log.Printf("key %d (%s) seals %d tokens", key.Index, key.ID, key.Rows)
+	}
+	if report.Busy > 0 {
+		log.Printf("%d tokens were being refreshed: call it again in a minute", report.Busy)
 	}
 }

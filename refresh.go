@@ -201,7 +201,7 @@ func (c *Client) spend(ctx context.Context, lease *lease, stored *oauth2.Token, 
 func (c *Client) failed(ctx context.Context, key tokenstore.Key, current *oauth2.Token, err error) error {
 	err = c.whatNow(err)
 	c.outcomes.put(key.Owner, current, err)
-	c.registry.log.WarnContext(ctx, "signon: a refresh failed; the token is kept", "provider", c.name, "error", err)
+	c.registry.log.WarnContext(ctx, "signon: a refresh failed; the token is kept", "provider", c.name, "owner", key.Owner, "error", err)
 	return err
 }
 
@@ -255,7 +255,7 @@ func (c *Client) refreshRefused(ctx context.Context, lease *lease, stored *oauth
 		}
 		return nil, err
 	}
-	c.registry.log.LogAttrs(ctx, slog.LevelInfo, "signon: a refresh token was refused; its owner must sign in again", slog.String("provider", c.name))
+	c.registry.log.LogAttrs(ctx, slog.LevelInfo, "signon: a refresh token was refused; its owner must sign in again", slog.String("provider", c.name), slog.String("owner", key.Owner))
 	return nil, dead
 }
 
@@ -297,7 +297,7 @@ func (c *Client) compromised(ctx context.Context, key tokenstore.Key, stored *oa
 	if errors.Is(failed, tokenstore.ErrConflict) {
 		return c.usableNow(ctx, key)
 	}
-	c.registry.log.ErrorContext(ctx, "signon: a refresh brought another user's token; the login is ended", "provider", c.name)
+	c.registry.log.ErrorContext(ctx, "signon: a refresh brought another user's token; the login is ended", "provider", c.name, "owner", key.Owner)
 	_, err := c.registry.logins.EndLogins(ctx, sessionstore.Selector{Provider: c.name, Owner: key.Owner})
 	if err := errors.Join(failed, storeFault("login store", err)); err != nil {
 		return nil, err

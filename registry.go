@@ -72,6 +72,7 @@ func New(cfg Config) (*Registry, error) {
 	if err := g.setStores(); err != nil {
 		return nil, err
 	}
+	g.warnOfHalf()
 	return g, g.setKeys()
 }
 
@@ -96,6 +97,40 @@ func (g *Registry) setStores() error {
 	return nil
 }
 
+// warnOfHalf tells whoever has forgotten one of the stores that many processes share:
+// a browser would be sent to the login again by each process that did not see it.
+func (g *Registry) warnOfHalf() {
+	var shared, own []string
+	for _, store := range []struct {
+		field  string
+		memory bool
+	}{
+		{"Sessions", g.cfg.Sessions == nil || sessionstore.InMemory(g.cfg.Sessions.Store)},
+		{"Logins", g.loginsInMemory()},
+		{"Tokens", g.tokensInMemory()},
+	} {
+		if store.memory {
+			own = append(own, store.field)
+		} else {
+			shared = append(shared, store.field)
+		}
+	}
+	if len(shared) > 0 && len(own) > 0 {
+		g.log.Warn("signon: a part of Config is kept in this process only; that is right for one process, and where there are more, each sends the others' users to the login again: set all of Sessions, Logins and Tokens then",
+			"in_this_process", own, "elsewhere", shared)
+	}
+}
+
+func (g *Registry) loginsInMemory() bool {
+	_, memory := g.logins.(*sessionstore.Memory)
+	return memory
+}
+
+func (g *Registry) tokensInMemory() bool {
+	_, memory := g.tokens.(*tokenstore.Memory)
+	return memory
+}
+
 // setKeys derives the rings: what seals a cookie opens nothing at rest, and what seals
 // a login's record no token.
 func (g *Registry) setKeys() (err error) {
@@ -108,6 +143,9 @@ func (g *Registry) setKeys() (err error) {
 		}
 		newRing = func(purpose string) (*seal.Ring, error) { return seal.New(keys, purpose) }
 	} else {
+		if !g.loginsInMemory() {
+			return fmt.Errorf("signon: Config.Keys is nil, and Config.Logins (%T) may outlive this process, which would leave ID tokens there that nothing opens, and be shared with others, which cannot finish each other's logins; set Config.Keys to 32 random bytes that all replicas share", g.logins)
+		}
 		level := slog.LevelWarn
 		if !g.origin.secure {
 			level = slog.LevelDebug // in development that is as it should be

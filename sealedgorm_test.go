@@ -50,7 +50,7 @@ func TestSealedTokensInADatabase(t *testing.T) {
 		require.NoError(t, v.UpdateToken(t.Context(), owner(7), read, grown("next")), "read before")
 		requireToken(t, v, owner(7), grown("next"))
 		requireToken(t, v, owner(8), grown("8"))
-		require.Empty(t, log.String())
+		require.NotContains(t, log.String(), "stored token")
 
 		for _, column := range []string{"access_token", "refresh_token", "id_token", "token_type", "scope"} {
 			require.NoError(t, db.Exec("UPDATE signon_tokens SET "+column+" = (SELECT x FROM (SELECT "+column+" AS x FROM signon_tokens WHERE owner = ?) AS t) WHERE owner = ?", "owner 1", "owner 2").Error)

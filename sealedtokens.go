@@ -301,7 +301,7 @@ func (s *sealedTokens) alarm(ctx context.Context, key tokenstore.Key, row *oauth
 // sealTokens puts the seal before Config.Tokens, unless that ends with this process or
 // the application does not want it.
 func (g *Registry) sealTokens(newRing func(purpose string) (*seal.Ring, error), given bool) error {
-	if _, memory := g.tokens.(*tokenstore.Memory); memory || g.cfg.InsecurePlainTokens {
+	if g.tokensInMemory() || g.cfg.InsecurePlainTokens {
 		return nil
 	}
 	if !given {

@@ -213,7 +213,7 @@ func (ts *transactions) load(r *http.Request, provider, state string, formPost b
 	stamp, sealed, _ := strings.Cut(found[0].Value, ".")
 	plain, err := ts.ring.OpenString(sealed, transactionAAD(name, provider, state, stamp))
 	if err != nil {
-		return nil, fmt.Errorf("%w: the login cookie does not open; it is of another deployment, provider or key", ErrState)
+		return nil, fmt.Errorf("%w: the login cookie does not open; it is of another deployment, provider or key: set Config.Keys to the same in all processes", ErrState)
 	}
 	t, err := parseTransaction(plain)
 	if err != nil {

@@ -10,6 +10,7 @@ import (
 	"unsafe"
 
 	"github.com/alexedwards/scs/v2"
+	"github.com/alexedwards/scs/v2/memstore"
 )
 
 // Lifetime is how long a session of [NewManager] lives, however much it is used.
@@ -49,6 +50,16 @@ func NewManager(store scs.Store) *scs.SessionManager {
 		Persist:  true,
 	}
 	return m
+}
+
+// InMemory reports whether a session store ends with this process: the one of
+// [NewManager] with nil, and scs's own.
+func InMemory(store scs.Store) bool {
+	switch store.(type) {
+	case *blobs, *memstore.MemStore:
+		return true
+	}
+	return false
 }
 
 // bareManager is scs.New without the memory store that it makes, whose goroutine

@@ -20,6 +20,8 @@ type dialect struct {
 	options    string // after CREATE TABLE (...)
 	ifMissing  string // after CREATE INDEX
 
+	slowHint, missingHint string // in an error: what is often behind it
+
 	layout func(ctx context.Context, db *DB, table string) (layout, error)
 	same   func(want Type, found column) bool
 }
@@ -32,13 +34,15 @@ func dialects() map[string]*dialect {
 func sqlite() *dialect {
 	types := map[Type]string{Key: "TEXT", Name: "TEXT", Text: "TEXT", Bytes: "BLOB", Int: "INTEGER"}
 	return &dialect{
-		types:      types,
-		zero:       map[Type]string{Key: "''", Name: "''", Text: "''", Bytes: "x''", Int: "0"},
-		now:        "CAST(ROUND((julianday('now') - 2440587.5) * 86400000) AS INTEGER)",
-		onConflict: func(key string) string { return " ON CONFLICT (" + key + ") DO UPDATE SET " },
-		given:      "excluded.%s",
-		insertNew:  "INSERT",
-		doNothing:  " ON CONFLICT DO NOTHING",
+		slowHint:    " (SQLite lets one write at a time: is the DSN ?_journal_mode=WAL&_busy_timeout=5000&_txlock=immediate?)",
+		missingHint: " (a database in :memory: is another one on each connection: use a file)",
+		types:       types,
+		zero:        map[Type]string{Key: "''", Name: "''", Text: "''", Bytes: "x''", Int: "0"},
+		now:         "CAST(ROUND((julianday('now') - 2440587.5) * 86400000) AS INTEGER)",
+		onConflict:  func(key string) string { return " ON CONFLICT (" + key + ") DO UPDATE SET " },
+		given:       "excluded.%s",
+		insertNew:   "INSERT",
+		doNothing:   " ON CONFLICT DO NOTHING",
 		deleteSome: func(table, condition string) string {
 			return "DELETE FROM " + table + " WHERE rowid IN (SELECT rowid FROM " + table + " WHERE " + condition + " LIMIT ?)"
 		},

@@ -15,9 +15,9 @@ func (db *DB) explain(ctx, bounded context.Context, err error) error {
 	case ctx.Err() != nil:
 		return join(ctx.Err(), err)
 	case bounded.Err() != nil:
-		return fmt.Errorf("no answer from the database within %v: %w", db.timeout, join(bounded.Err(), err))
+		return fmt.Errorf("no answer from the database within %v%s: %w", db.timeout, db.dialect.slowHint, join(bounded.Err(), err))
 	case isSchema(err):
-		return fmt.Errorf("the table is not there, or of another version: call Migrate at start: %w", err)
+		return fmt.Errorf("the table is not there, or of another version: call Migrate at start%s: %w", db.dialect.missingHint, err)
 	}
 	return err
 }

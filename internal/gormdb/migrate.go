@@ -33,7 +33,7 @@ func (db *DB) Migrate(ctx context.Context, tables ...Table) error {
 			break
 		}
 	}
-	return fmt.Errorf("migrate: %w", err)
+	return err
 }
 
 func (db *DB) make(ctx context.Context, statements []string) error {
@@ -102,7 +102,7 @@ func (db *DB) compare(t Table, found layout) error {
 				ErrSchema, t.Name, c.name)
 		}
 		if want := t.Columns[i]; c.nullable || !db.dialect.same(want.Type, c) {
-			return fmt.Errorf("%w: column %s of the table %s is %s, want %s: it could cut a value or take two for one: make the table as Schema says",
+			return fmt.Errorf("%w: column %s of the table %s is %q, want %q: it could cut a value or take two for one, or it is a view: make the table as Schema says",
 				ErrSchema, c.name, t.Name, c, db.dialect.types[want.Type]+" NOT NULL")
 		}
 	}
@@ -114,7 +114,7 @@ func (db *DB) compare(t Table, found layout) error {
 }
 
 func (c column) String() string {
-	text := c.kind
+	text := strings.TrimSpace(c.kind)
 	if c.collation != "" {
 		text += " COLLATE " + c.collation
 	}
