@@ -242,6 +242,7 @@ type watchedTokens struct {
 	tokenstore.Memory
 	fetches, saves, updates, deletes        atomic.Int32
 	onFetch, onUpdate, onDelete, afterFetch trap
+	onKey                                   atomic.Pointer[func(tokenstore.Key) error]
 	owner                                   atomic.Pointer[string] // of the last login
 }
 
@@ -267,6 +268,11 @@ func (s *watchedTokens) UpdateToken(ctx context.Context, key tokenstore.Key, old
 	s.updates.Add(1)
 	if err := s.onUpdate.spring(ctx); err != nil {
 		return err
+	}
+	if fn := s.onKey.Load(); fn != nil {
+		if err := (*fn)(key); err != nil {
+			return err
+		}
 	}
 	return s.Memory.UpdateToken(ctx, key, old, token)
 }

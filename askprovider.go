@@ -43,13 +43,12 @@ func (c *Client) prepare(ctx context.Context, key tokenstore.Key, old *oauth2.To
 // rotated it, and providers that rotate expect one more try with the old one within
 // moments (RFC 9700 section 4.14.2, FAPI 2.0 section 5.3.2.1); a provider that says
 // anything, or nothing for the whole time-out, is not asked again.
-func (c *Client) askProvider(ctx context.Context, q *question) (*oauth2.Token, error) {
-	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+func (c *Client) askProvider(ctx context.Context, lease *lease, q *question) (*oauth2.Token, error) {
+	ctx, cancel := context.WithDeadline(ctx, lease.since.Add(askTimeout))
 	defer cancel()
-	began := time.Now()
 	params := url.Values{"grant_type": {"refresh_token"}, "refresh_token": {q.old.RefreshToken}}
 	next, said, err := c.oauth.Exchange(ctx, oauth.Refresh, q.endpoint, params)
-	if errors.Is(err, outbound.ErrUnreachable) && time.Since(began) < retryWithin {
+	if errors.Is(err, outbound.ErrUnreachable) && time.Since(lease.since) < retryWithin {
 		next, said, err = c.oauth.Exchange(ctx, oauth.Refresh, q.endpoint, params)
 	}
 	if err != nil {

@@ -42,9 +42,10 @@ type Config struct {
 
 	// Keys seal what Signon gives away: the login cookies, the ID tokens of logins,
 	// and the tokens in Config.Tokens: 32 random bytes or more each, the same in all
-	// processes. The first seals, all open. If nil, a random key, with one warning in
-	// the log: a restart, or a second process, then ends the logins that are in
-	// progress.
+	// processes. The first seals, all open. Required where Logins or Tokens are kept
+	// elsewhere than in this process. If nil, a random key, with one warning in the log
+	// unless BaseURL is on loopback: a restart, or a second process, then ends the
+	// logins that are in progress.
 	//
 	// To change a key, put the new one behind the old one and restart all processes;
 	// put it in front and restart them again; call [Registry.Reseal] until no token

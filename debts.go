@@ -1,6 +1,7 @@
 package signon
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -58,7 +59,9 @@ func (c *Client) settle(ctx context.Context, key tokenstore.Key) (stored, curren
 		return found, found, nil
 	}
 	next := owed.next
-	err = c.update(ctx, key, found, next)
+	writing, cancel := context.WithTimeout(ctx, writeTimeout)
+	defer cancel()
+	err = c.update(writing, key, found, next)
 	switch {
 	case err == nil:
 		c.outcomes.settled(key.Owner, next)
@@ -75,8 +78,29 @@ func (c *Client) settle(ctx context.Context, key tokenstore.Key) (stored, curren
 	return found, next, nil
 }
 
-// update calls the store, whose panic must not cost the token either.
+// update calls the store, whose panic must not cost the token either. A login that
+// brought no refresh token may have kept the old one meanwhile, which is spent: then the
+// new one takes its place beside that login's access token, and the conflict stays one.
 func (c *Client) update(ctx context.Context, key tokenstore.Key, old, next *oauth2.Token) error {
+	err := c.swap(ctx, key, old, next)
+	if !errors.Is(err, tokenstore.ErrConflict) || old.RefreshToken == "" || old.RefreshToken == next.RefreshToken {
+		return err
+	}
+	for range takeTries {
+		found, failed := c.fetch(ctx, key)
+		if failed != nil || found.RefreshToken != old.RefreshToken {
+			return err
+		}
+		mended := tokenstore.ExtraOf(found).Put(found)
+		mended.RefreshToken = next.RefreshToken
+		if failed = c.swap(ctx, key, found, mended); !errors.Is(failed, tokenstore.ErrConflict) {
+			return cmp.Or(failed, err)
+		}
+	}
+	return err
+}
+
+func (c *Client) swap(ctx context.Context, key tokenstore.Key, old, next *oauth2.Token) error {
 	return contain("UpdateToken", func() error { return c.updater.UpdateToken(ctx, key, old, next) })
 }
 
@@ -89,8 +113,12 @@ func (c *Client) abandon(ctx context.Context, token *oauth2.Token) {
 
 // How long payDebts waits between its rounds: at first, and at most.
 const (
-	minPayPause = 500 * time.Millisecond
-	maxPayPause = 10 * time.Second
+	minPayPause = 250 * time.Millisecond
+	maxPayPause = 750 * time.Millisecond
+
+	// maxPayFailures is after how many refusals a round ends: the store is down for the
+	// others too.
+	maxPayFailures = 100
 )
 
 // payDebts writes the tokens that the store has missed, until none is owed: another
@@ -104,10 +132,10 @@ func (c *Client) payDebts() {
 	go func() {
 		defer c.registry.going.end()
 		for pause := minPayPause; ; pause = min(2*pause, maxPayPause) {
-			if !c.registry.going.sleep(jitter(pause), jitter(minPayPause)) {
+			if !c.registry.going.sleep(pause, minPayPause) {
 				return
 			}
-			if !c.pay() {
+			if err := contain("the writing of refreshed tokens", c.pay); err != nil {
 				continue
 			}
 			c.paying.Store(false)
@@ -119,18 +147,31 @@ func (c *Client) payDebts() {
 	}()
 }
 
-// pay writes each token once, and reports whether nothing is owed any more. The first
-// that the store does not take ends the round: it is down for the others too.
-func (c *Client) pay() bool {
+// errOwed: something is owed still.
+var errOwed = errors.New("signon: the token store does not take what is owed to it")
+
+// pay writes each token once. One that the store refuses does not keep it from the
+// others; one that it does not answer ends the round.
+func (c *Client) pay() error {
+	failures := 0
 	for owner, d := range c.outcomes.owes.All() {
-		if !c.payOne(tokenstore.Key{Provider: c.name, Owner: owner}, d) {
-			return false
+		err := contain("the writing of a refreshed token", func() error {
+			return c.payOne(tokenstore.Key{Provider: c.name, Owner: owner}, d)
+		})
+		if err == nil {
+			continue
+		}
+		if failures++; failures == maxPayFailures || errors.Is(err, context.DeadlineExceeded) {
+			break
 		}
 	}
-	return c.outcomes.owesNothing()
+	if c.outcomes.owesNothing() {
+		return nil
+	}
+	return errOwed
 }
 
-func (c *Client) payOne(key tokenstore.Key, d debt) bool {
+func (c *Client) payOne(key tokenstore.Key, d debt) error {
 	ctx, cancel := context.WithTimeout(context.Background(), writeTimeout)
 	defer cancel()
 	err := c.update(ctx, key, d.old, d.next)
@@ -138,14 +179,15 @@ func (c *Client) payOne(key tokenstore.Key, d debt) bool {
 	case err == nil:
 		c.outcomes.put(key.Owner, d.next, nil)
 		c.registry.log.InfoContext(ctx, "signon: a refreshed token that the store had missed is stored now", "provider", c.name, "owner", key.Owner)
-	case errors.Is(err, tokenstore.ErrNotFound):
-		c.abandon(ctx, d.next)
-	case errors.Is(err, tokenstore.ErrConflict):
+	case errors.Is(err, tokenstore.ErrNotFound), errors.Is(err, tokenstore.ErrConflict):
 	default:
-		return false
+		return err
 	}
 	c.outcomes.settled(key.Owner, d.next)
-	return true
+	if errors.Is(err, tokenstore.ErrNotFound) {
+		c.abandon(ctx, d.next)
+	}
+	return nil
 }
 
 // jitter is between a half of d and d, so that many that wait do not come at once.

@@ -27,8 +27,9 @@ type lease struct {
 	store  tokenstore.Leaser // nil: the store has none, and each process refreshes
 	key    tokenstore.Key
 	name   string
-	holder string
+	holder string        // this process: it gets the lease again whose giving it did not hear of
 	held   *oauth2.Token // what the lease was taken for
+	since  time.Time     // no later than when it began
 	began  time.Time     // of the wait
 	poll   time.Duration
 
@@ -38,7 +39,7 @@ type lease struct {
 // newLease asks, here and nowhere else, whether the store that is updated has leases.
 func (c *Client) newLease(key tokenstore.Key) *lease {
 	store, _ := c.updater.(tokenstore.Leaser)
-	return &lease{store: store, key: key, name: c.name, holder: newID(), began: time.Now(), poll: minPoll}
+	return &lease{store: store, key: key, name: c.name, holder: c.registry.holder, began: time.Now(), poll: minPoll}
 }
 
 // What take found.
@@ -53,13 +54,18 @@ const (
 // take asks for the lease of the stored token. A store that does not answer gives
 // none, and the provider is not asked: what came could not be stored. It fails closed.
 func (l *lease) take(ctx context.Context, stored *oauth2.Token) (leaseState, error) {
-	if l.store == nil {
+	if l.since = time.Now(); l.store == nil {
 		return taken, nil
 	}
 	err := l.ask(ctx, stored, tokenstore.Lease{Holder: l.holder, TTL: leaseTime})
 	switch {
 	case err == nil:
 		l.held = stored
+		if l.late() {
+			l.giveBack(ctx, 0)
+			l.held = nil
+			return busy, nil // too little is left of it
+		}
 		return taken, nil
 	case errors.Is(err, errors.ErrUnsupported):
 		l.store = nil
@@ -77,8 +83,13 @@ func (l *lease) take(ctx context.Context, stored *oauth2.Token) (leaseState, err
 	return busy, storeFault("token store", err)
 }
 
-// none reports that nobody but this process knew of its refresh.
-func (l *lease) none() bool { return l.held == nil }
+// late reports that what is left of the lease may not be enough: nothing is sent then,
+// since another process may soon send the same. A process may have stood still, or the
+// store have taken its time.
+func (l *lease) late() bool { return l.held != nil && time.Since(l.since) > retryWithin }
+
+// over reports that another process may have the lease by now.
+func (l *lease) over() bool { return l.held == nil || time.Since(l.since) > leaseTime }
 
 // giveBack ends a lease whose refresh has failed; for the pause nobody gets another.
 // One that succeeded has ended with its token. If the store does not hear of it, the

@@ -2,6 +2,7 @@ package signon
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -152,9 +153,6 @@ func (l *Login) claims() ([]byte, error) {
 // seal is how a login's tokens and claims are kept in its record: only the same column
 // of the same record opens them.
 func (g *Registry) seal(plain []byte, column string, rec *sessionstore.Record) []byte {
-	if len(plain) == 0 {
-		return nil
-	}
 	return g.atRest.Seal(nil, plain, recordAAD(column, rec))
 }
 
@@ -166,8 +164,27 @@ func (g *Registry) open(sealed []byte, column string, rec *sessionstore.Record) 
 	return plain, nil
 }
 
+// checkRecord refuses a record that is not as it was written: whoever can write to the
+// login store must not make of their own login one of somebody else's, nor of one that
+// has expired one that has not. The sealed ID token is bound to all that says so, and is
+// there where the provider gave none, too. It fails closed: the login has ended.
+func (g *Registry) checkRecord(rec *sessionstore.Record) error {
+	if _, err := g.open(rec.IDToken, "id_token", rec); err != nil {
+		return fmt.Errorf("signon: a login was changed in its store, or its key is not in Config.Keys any more: %w", err)
+	}
+	return nil
+}
+
+// recordAAD is all of a record that decides something, each string with its length in
+// front, and the times as exact as every store keeps them.
 func recordAAD(column string, rec *sessionstore.Record) []byte {
-	return []byte("login\x00" + column + "\x00" + rec.Provider + "\x00" + rec.Owner + "\x00" + rec.ID)
+	b := make([]byte, 0, 256)
+	for _, s := range [...]string{"signon_logins", column, rec.ID, rec.Provider, rec.Owner, rec.Issuer, rec.Subject, rec.SID} {
+		b = binary.AppendUvarint(b, uint64(len(s)))
+		b = append(b, s...)
+	}
+	b = binary.BigEndian.AppendUint64(b, uint64(rec.CreatedAt.UnixMilli()))
+	return binary.BigEndian.AppendUint64(b, uint64(rec.ExpiresAt.UnixMilli()))
 }
 
 // loginOf is the public form of a record.

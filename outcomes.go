@@ -2,6 +2,7 @@ package signon
 
 import (
 	"errors"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/oauth2"
@@ -16,6 +17,10 @@ const (
 	// long a token that has just come is not given up for an API's 401.
 	refreshPause = 5 * time.Second
 
+	// pausedElsewhere is how long the store is not asked again whether the pause of
+	// another process is over.
+	pausedElsewhere = time.Second
+
 	// maxRefreshPause bounds what a provider's Retry-After makes of it.
 	maxRefreshPause = time.Minute
 
@@ -23,13 +28,17 @@ const (
 	debtLife = 24 * time.Hour
 
 	maxOutcomes = 10_000
+
+	// maxFlights is for how many refreshes at once there must be room among the debts.
+	maxFlights = 2_000
 )
 
 // outcomes remembers, for a while and for a bounded number of owners, how their
 // last refresh ended.
 type outcomes struct {
-	last *bounded.Map[string, outcome]
-	owes *bounded.Map[string, debt]
+	paused atomic.Pointer[providerPause]
+	last   *bounded.Map[string, outcome]
+	owes   *bounded.Map[string, debt]
 }
 
 type outcome struct {
@@ -45,7 +54,11 @@ func newOutcomes() *outcomes {
 }
 
 func (o *outcomes) put(owner string, token *oauth2.Token, err error) {
-	o.last.Put(owner, outcome{token.RefreshToken, token.AccessToken, err}, time.Now().Add(pauseAfter(err)))
+	o.putFor(owner, token, err, pauseAfter(err))
+}
+
+func (o *outcomes) putFor(owner string, token *oauth2.Token, err error, life time.Duration) {
+	o.last.Put(owner, outcome{token.RefreshToken, token.AccessToken, err}, time.Now().Add(life))
 }
 
 // pauseAfter is how long a refresh that ended so is not tried again: as long as the
@@ -62,10 +75,27 @@ func (o *outcomes) forget(owner string) {
 	o.last.Delete(owner)
 }
 
+// A providerPause is for how long a provider wants no refresh of anybody (RFC 6585
+// section 4), and what it said.
+type providerPause struct {
+	until time.Time
+	err   error
+}
+
+// pause keeps all owners from asking for as long as the provider has said.
+func (o *outcomes) pause(err error) {
+	if se, ok := errors.AsType[*outbound.StatusError](err); ok && se.RetryAfter > 0 {
+		o.paused.Store(&providerPause{time.Now().Add(pauseAfter(err)), err})
+	}
+}
+
 // recentFailure is how the refresh of this very token failed a moment ago.
 func (o *outcomes) recentFailure(owner string, token *oauth2.Token) error {
 	if last, ok := o.last.Get(owner); ok && last.refreshToken == token.RefreshToken {
 		return last.err
+	}
+	if p := o.paused.Load(); p != nil && time.Now().Before(p.until) {
+		return p.err
 	}
 	return nil
 }
@@ -87,6 +117,10 @@ func (o *outcomes) settled(owner string, next *oauth2.Token) {
 		return d, time.Now().Add(debtLife), ok && !tokenstore.Same(d.next, next)
 	})
 }
+
+// full reports that there may be no room for another debt: then nothing is to be
+// refreshed whose answer could get lost.
+func (o *outcomes) full() bool { return o.owes.Len() > maxOutcomes-maxFlights }
 
 func (o *outcomes) owesNothing() bool {
 	for range o.owes.All() {

@@ -98,6 +98,7 @@ func (c *Client) fly(ctx context.Context, key tokenstore.Key, seen *oauth2.Token
 	case l := <-landed:
 		return l.got, l.err
 	case <-late.C:
+		c.payDebts() // it may hang in the writing of a pair
 		return flown{}, fmt.Errorf("signon: %s: a refresh did not end within %v, perhaps because a store ignores its context: %w", c.name, flightTimeout, ErrUnavailable)
 	}
 }
@@ -148,11 +149,17 @@ func (c *Client) refreshOnce(ctx context.Context, key tokenstore.Key, seen *oaut
 			// token, and whoever finds that one would be refused for it.
 			return kept, fmt.Errorf("signon: %s: the token store does not take the pair of the last refresh, and until it does there is no other: %w", c.name, ErrUnavailable)
 		}
+		if c.outcomes.full() {
+			return kept, fmt.Errorf("signon: %s: the token store has missed so many tokens that there is no refresh until it takes them: %w", c.name, ErrUnavailable)
+		}
 		q, err := c.prepare(ctx, key, current)
 		if err != nil {
 			return kept, c.failed(ctx, key, current, err)
 		}
 		switch got, err := lease.take(ctx, stored); {
+		case errors.Is(err, tokenstore.ErrPaused):
+			c.outcomes.putFor(key.Owner, current, err, pausedElsewhere)
+			return kept, err
 		case err != nil:
 			return kept, err
 		case got == taken:
@@ -171,13 +178,14 @@ func (c *Client) refreshOnce(ctx context.Context, key tokenstore.Key, seen *oaut
 // spend sends the refresh token and stores what it brings. Once it is sent, nothing
 // stops this but its own deadlines: the old token may be spent by then.
 func (c *Client) spend(ctx context.Context, lease *lease, stored *oauth2.Token, q *question) (flown, error) {
-	if err := ctx.Err(); err != nil { // a flight that was left behind
-		lease.giveBack(ctx, 0)
-		return flown{kept: q.old}, providerFault(c.name, err)
-	}
+	left := ctx.Err()
 	ctx = context.WithoutCancel(ctx)
+	if left != nil { // a flight that was left behind
+		lease.giveBack(ctx, 0)
+		return flown{kept: q.old}, providerFault(c.name, left)
+	}
 	key := lease.key
-	next, err := c.askProvider(ctx, q)
+	next, err := c.askProvider(ctx, lease, q)
 
 	ctx, cancel := context.WithTimeout(ctx, writeTimeout)
 	defer cancel()
@@ -201,6 +209,7 @@ func (c *Client) spend(ctx context.Context, lease *lease, stored *oauth2.Token, 
 func (c *Client) failed(ctx context.Context, key tokenstore.Key, current *oauth2.Token, err error) error {
 	err = c.whatNow(err)
 	c.outcomes.put(key.Owner, current, err)
+	c.outcomes.pause(err)
 	c.registry.log.WarnContext(ctx, "signon: a refresh failed; the token is kept", "provider", c.name, "owner", key.Owner, "error", err)
 	return err
 }
@@ -259,11 +268,11 @@ func (c *Client) refreshRefused(ctx context.Context, lease *lease, stored *oauth
 	return nil, dead
 }
 
-// fetchReplaced reads the token again. Where there are no leases, another process may
+// fetchReplaced reads the token again. Where there is no lease, or not any more, another process may
 // hold the answer that ours was refused for and be about to store it: it gets a moment.
 func (c *Client) fetchReplaced(ctx context.Context, lease *lease, stored *oauth2.Token) (*oauth2.Token, error) {
 	tries := 1
-	if lease.none() {
+	if lease.over() {
 		tries = 4
 	}
 	for {

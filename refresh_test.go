@@ -324,10 +324,12 @@ func TestRefreshOfTheSecondSubject(t *testing.T) {
 func newLinked(t *testing.T) *app {
 	a := newApp(t, appOptions{config: func(c *signon.Config) {
 		c.OnLogin = func(context.Context, *signon.Login) (string, error) { return "user-1", nil }
-	}, provider: func(p *signon.Provider) { p.LoginParams = []string{"login_hint"} }})
+	}, provider: withLoginHint})
 	require.Equal(t, http.StatusOK, a.signIn().Status)
 	return a
 }
+
+func withLoginHint(p *signon.Provider) { p.LoginParams = []string{"login_hint"} }
 
 func (a *app) signInElsewhere(subject string) *signontest.Browser {
 	a.t.Helper()

@@ -30,6 +30,7 @@ type Registry struct {
 	tokens   TokenStore
 	log      *failureLog
 	going    *going
+	holder   string // of leases: this process
 
 	transactions *transactions
 	atRest       *seal.Ring
@@ -39,8 +40,9 @@ type Registry struct {
 
 	mu      sync.RWMutex
 	clients map[string]*Client
-	issuers map[string]string // of each name that was ever registered, for good
-	paths   map[string]int    // at which sign-ins answer, and for how many providers
+	issuers map[string]string    // of each name that was ever registered, for good
+	debts   map[string]*outcomes // of each name, which may be registered again
+	paths   map[string]int       // at which sign-ins answer, and for how many providers
 }
 
 // Format writes what it is and nothing of what it holds, whatever the verb.
@@ -60,10 +62,11 @@ func New(cfg Config) (*Registry, error) {
 	}
 	g := &Registry{
 		cfg: cfg, origin: o,
-		clients: map[string]*Client{}, issuers: map[string]string{}, paths: map[string]int{servedPath(cfg.LoginURL): 1},
+		clients: map[string]*Client{}, issuers: map[string]string{}, debts: map[string]*outcomes{}, paths: map[string]int{servedPath(cfg.LoginURL): 1},
 		sessions: cfg.Sessions, logins: cfg.Logins, tokens: cfg.Tokens,
 		log:         &failureLog{Logger: cfg.Logger},
 		going:       newGoing(),
+		holder:      newID(),
 		crossOrigin: http.NewCrossOriginProtection(),
 	}
 	if err := g.crossOrigin.AddTrustedOrigin(o.url); err != nil {
@@ -190,6 +193,10 @@ func (g *Registry) Register(p Provider) (*Client, error) {
 		return nil, fmt.Errorf("signon: provider %q: Name was that of %s before, whose tokens are stored under it; choose another name for %s", c.name, before, c.p.identity())
 	}
 	g.issuers[c.name] = c.p.identity()
+	if before := g.debts[c.name]; before != nil {
+		c.outcomes = before // what a client of this name owes the store is not forgotten with it
+	}
+	g.debts[c.name] = c.outcomes
 	g.clients[c.name] = c
 	for _, p := range c.ownPaths() {
 		g.paths[p]++

@@ -25,7 +25,6 @@ func (c *Client) save(w http.ResponseWriter, r *http.Request, login *Login) erro
 			return storeFault("token store", err)
 		}
 	}
-	c.outcomes.forget(login.Owner)
 	rec := g.recordOf(login, r)
 	err := guard("a store", func() error { // one that panics must not leave half a login either
 		if err := g.logins.CreateLogin(ctx, rec); err != nil {
@@ -64,21 +63,30 @@ func (c *Client) saveToken(ctx context.Context, key tokenstore.Key, login *Login
 
 // saveBesideRefreshToken keeps the stored refresh token where a login brought none and
 // the same subject has one: Google, for one, gives it with the first consent only, and
-// it stays good. By compare-and-swap: a refresh may be rotating it.
+// it stays good. By compare-and-swap: a refresh may be rotating it, which then puts the
+// new one beside this login's access token (see update).
 func (c *Client) saveBesideRefreshToken(ctx context.Context, key tokenstore.Key, login *Login, token *oauth2.Token) error {
 	for range takeTries {
 		stored, err := c.fetch(ctx, key)
 		if err != nil && !errors.Is(err, ErrNoToken) {
 			return err
 		}
-		if err != nil || !c.ofSubject(stored, login) || c.outcomes.owed(key.Owner, stored) != nil {
+		if err != nil || !c.ofSubject(stored, login) {
 			break
 		}
 		token.RefreshToken = stored.RefreshToken
-		err = c.keeper.UpdateToken(ctx, key, stored, token)
-		if !errors.Is(err, tokenstore.ErrConflict) && !errors.Is(err, tokenstore.ErrNotFound) {
-			return err
+		owed := c.outcomes.owed(key.Owner, stored)
+		if owed != nil { // the stored one is spent
+			token.RefreshToken = owed.RefreshToken
 		}
+		err = c.keeper.UpdateToken(ctx, key, stored, token)
+		if errors.Is(err, tokenstore.ErrConflict) || errors.Is(err, tokenstore.ErrNotFound) {
+			continue
+		}
+		if err == nil && owed != nil {
+			c.outcomes.settled(key.Owner, owed)
+		}
+		return err
 	}
 	token.RefreshToken = ""
 	return c.keeper.SaveToken(ctx, key, token)
@@ -98,7 +106,9 @@ func (g *Registry) recordOf(login *Login, r *http.Request) *sessionstore.Record 
 		CreatedAt: login.CreatedAt, LastSeen: login.LastSeen, ExpiresAt: login.ExpiresAt,
 	}
 	rec.IDToken = g.seal([]byte(login.rawID), "id_token", rec)
-	rec.UserInfo = g.seal(login.userinfo, "userinfo", rec)
+	if login.userinfo != nil {
+		rec.UserInfo = g.seal(login.userinfo, "userinfo", rec)
+	}
 	return rec
 }
 

@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/oauth2"
 
+	"github.com/seed1a301047/signon/internal/bounded"
 	"github.com/seed1a301047/signon/internal/seal"
 	"github.com/seed1a301047/signon/tokenstore"
 )
@@ -31,6 +32,8 @@ type sealedTokens struct {
 	store TokenStore
 	ring  *seal.Ring
 	log   *slog.Logger
+
+	alarms *bounded.Map[tokenstore.Key, int64] // of late, by the version of the row
 }
 
 // extraSealed is where an opened token carries the row that it was, so that a
@@ -283,8 +286,20 @@ func newVersion() int64 {
 	}
 }
 
+// How many rows that do not open are remembered, and for how long they are not logged
+// again: whoever comes by with one does so at each request.
+const (
+	maxAlarms  = 1000
+	alarmPause = time.Minute
+)
+
 // alarm says why a row does not open, as far as that can be seen.
 func (s *sealedTokens) alarm(ctx context.Context, key tokenstore.Key, row *oauth2.Token) {
+	version := tokenstore.ExtraOf(row).Version
+	if last, ok := s.alarms.Get(key); ok && last == version {
+		return
+	}
+	s.alarms.Put(key, version, time.Now().Add(alarmPause))
 	index, id := s.ring.KeyOf(row.AccessToken)
 	attrs := []slog.Attr{slog.String("provider", key.Provider), slog.String("owner", key.Owner)}
 	switch {
@@ -311,6 +326,9 @@ func (g *Registry) sealTokens(newRing func(purpose string) (*seal.Ring, error), 
 	if err != nil {
 		return fmt.Errorf("signon: Config.Keys: %w", err)
 	}
-	g.tokens = &sealedTokens{store: g.tokens, ring: ring, log: g.cfg.Logger}
+	g.tokens = &sealedTokens{
+		store: g.tokens, ring: ring, log: g.cfg.Logger,
+		alarms: bounded.New[tokenstore.Key, int64](maxAlarms),
+	}
 	return nil
 }

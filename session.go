@@ -192,6 +192,9 @@ func (g *Registry) liveLogin(ctx context.Context, id string) (*Login, error) {
 	if rec.ID != id || rec.Owner == "" || !now.Before(rec.ExpiresAt) {
 		return nil, fmt.Errorf("signon: the login has ended: %w", ErrNoLogin)
 	}
+	if err := g.checkRecord(rec); err != nil {
+		return nil, err
+	}
 	idle := now.Sub(rec.LastSeen)
 	if g.cfg.IdleTimeout > 0 && idle > g.cfg.IdleTimeout {
 		if err := g.endLogins(ctx, sessionstore.Selector{ID: id}); err != nil {

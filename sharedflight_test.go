@@ -75,23 +75,26 @@ func TestOwedPairIsOvertaken(t *testing.T) {
 	} {
 		for _, when := range []string{"before it is read", "before it is written again"} {
 			t.Run(tt.name+" "+when, func(t *testing.T) {
-				a := newOwned(t, appOptions{})
-				a.expire("alice")
-				a.tokens.onUpdate.set(func(context.Context) error { return errors.New("down") })
-				require.Zero(t, a.ask(t.Context(), 1, 0).failed)
-				if a.tokens.onUpdate.clear(); when == "before it is read" {
-					tt.do(a)
-				} else {
-					a.tokens.onUpdate.set(func(context.Context) error { tt.do(a); return nil })
-				}
-				token, err := a.client.Token(a.as("alice"))
-				require.Equal(t, 1, a.refreshes())
-				if tt.want != nil {
-					require.ErrorIs(t, err, tt.want)
-					return
-				}
-				require.NoError(t, err)
-				require.Equal(t, "newer", token.AccessToken)
+				synctest.Test(t, func(t *testing.T) {
+					a := newOwned(t, appOptions{})
+					a.expire("alice")
+					a.tokens.onUpdate.set(func(context.Context) error { return errors.New("down") })
+					require.Zero(t, a.ask(t.Context(), 1, 0).failed)
+					if a.tokens.onUpdate.clear(); when == "before it is read" {
+						tt.do(a)
+					} else {
+						a.tokens.onUpdate.set(func(context.Context) error { a.tokens.onUpdate.clear(); tt.do(a); return nil })
+						time.Sleep(time.Second)
+					}
+					token, err := a.client.Token(a.as("alice"))
+					require.Equal(t, 1, a.refreshes())
+					if tt.want != nil {
+						require.ErrorIs(t, err, tt.want)
+						return
+					}
+					require.NoError(t, err)
+					require.Equal(t, "newer", token.AccessToken)
+				})
 			})
 		}
 	}

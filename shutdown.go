@@ -2,6 +2,7 @@ package signon
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -16,24 +17,26 @@ import (
 //	err = errors.Join(err, auth.Shutdown(ctx))
 //
 // When ctx is done it gives up: it returns an error that wraps the context's and says
-// how much was left, and what the store has not taken is not written any more. It may
-// be called more than once.
+// how much was left, and what the store has not taken is not written any more: calls
+// that come after say so too.
 func (g *Registry) Shutdown(ctx context.Context) error {
 	g.going.hurryOnce.Do(func() { close(g.going.hurry) })
 	left, idle := g.going.wait()
 	select {
 	case <-idle:
-		return nil
+		return g.going.lost()
 	default:
 	}
 	select {
 	case <-idle:
-		return nil
+		return g.going.lost()
 	case <-ctx.Done():
 		g.going.overOnce.Do(func() { close(g.going.over) })
 		return fmt.Errorf("signon: Shutdown: %d refreshes or writings of refreshed tokens were under way, and what they bring may be lost: %w", left(), ctx.Err())
 	}
 }
+
+var errLost = errors.New("signon: Shutdown: it was given up before, and refreshed tokens may be lost")
 
 // going counts what goes on without a request.
 type going struct {
@@ -63,6 +66,16 @@ func (g *going) end() {
 	if g.n--; g.n == 0 {
 		close(g.idle)
 		g.idle = nil
+	}
+}
+
+// lost reports that an earlier Shutdown gave something up.
+func (g *going) lost() error {
+	select {
+	case <-g.over:
+		return errLost
+	default:
+		return nil
 	}
 }
 

@@ -105,7 +105,10 @@ func (c *Client) tokenOf(ctx context.Context, owner string) (*oauth2.Token, erro
 	if err != nil {
 		return nil, err
 	}
-	if fresh(token) && c.outcomes.owed(owner, token) == nil {
+	if owed := c.outcomes.owed(owner, token); owed != nil {
+		token = new(*owed) // it counts; that the store gets it is seen to
+	}
+	if fresh(token) {
 		return token, nil
 	}
 	return c.refresh(ctx, key, token, false)

@@ -19,7 +19,7 @@ var (
 
 // A Lease is the right to refresh a token for a while.
 type Lease struct {
-	Holder string        // who has it: another at each refresh. Required
+	Holder string        // who has it: another for each process. Required
 	TTL    time.Duration // from now, by the store's clock and not the caller's. 0 gives the lease back
 
 	// Paused turns the holder's lease into a pause: for TTL nobody gets a lease, the
@@ -27,11 +27,18 @@ type Lease struct {
 	Paused bool
 }
 
+// MaxLease is the longest TTL of a [Lease].
+const MaxLease = 2 * time.Minute
+
 // Check returns an error if the lease has no holder, one that no [Key] may have as a
-// part, or a negative TTL. Every store refuses such a lease.
+// part, a TTL below 0 or above [MaxLease], or is a pause of no time. Every store refuses
+// such a lease.
 func (l Lease) Check() error {
-	if l.TTL < 0 {
-		return fmt.Errorf("tokenstore: the lease's TTL %v is negative", l.TTL)
+	switch {
+	case l.TTL < 0 || l.TTL > MaxLease:
+		return fmt.Errorf("tokenstore: the lease's TTL is %v, want 0 to %v", l.TTL, MaxLease)
+	case l.Paused && l.TTL == 0:
+		return errors.New("tokenstore: the lease is a pause of no time: leave Paused out to give it back")
 	}
 	return checkPart("lease holder", l.Holder)
 }

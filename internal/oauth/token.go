@@ -137,6 +137,9 @@ func fixExtras(members map[string]any) error {
 	default:
 		return invalid("its scope is not a string")
 	}
+	if scope, _ := members["scope"].(string); strings.ContainsRune(scope, 0) {
+		return invalid("its scope has a NUL, which no store would take")
+	}
 	return nil
 }
 

@@ -35,7 +35,7 @@ func newStatements(db *gormdb.DB) statements {
 		update:        "UPDATE " + table.Name + " SET " + sets + ", lease_holder = '', lease_until = 0, writes = writes + 1, updated_at = ?",
 		remove:        "DELETE" + from,
 		lease:         "UPDATE " + table.Name + " SET lease_holder = ?, lease_until = " + db.Now() + " + ?, writes = writes + 1",
-		leaseFree:     " AND (lease_until <= " + db.Now() + " OR lease_holder = ?)",
+		leaseFree:     " AND (lease_until <= " + db.Now() + " OR lease_until > " + db.Now() + " + 300000 OR lease_holder = ?)",
 		found:         "SELECT version, access_token, refresh_token, lease_holder, lease_until > " + db.Now() + from + byKey,
 		sameProvider:  walk + "provider = ? AND owner > ? ORDER BY owner LIMIT ?",
 		nextProviders: walk + "provider > ? ORDER BY provider, owner LIMIT ?",

@@ -64,13 +64,16 @@ func scanEntry(rows *sql.Rows) (e tokenstore.Entry, err error) {
 	return e, nil
 }
 
+// tolerance is by how much the clocks of processes may differ.
+const tolerance = time.Minute
+
 // DeleteExpired deletes the tokens of logins that are over, by the Until of their
-// [tokenstore.Extra] and this process's clock, and returns how many: call it now and
-// then, in one process or in all. It deletes 500 in one statement, so that nobody waits
+// [tokenstore.Extra] and this process's clock, less a minute for the others' clocks, and
+// returns how many: call it now and then, in one process or in all. It deletes 500 in one statement, so that nobody waits
 // long, until there is none left.
 func (s *Store) DeleteExpired(ctx context.Context) (int64, error) {
 	var deleted int64
-	for _, past := range [][2]int64{{math.MinInt64, -1}, {1, time.Now().Unix()}} { // 0 is no end
+	for _, past := range [][2]int64{{math.MinInt64, -1}, {1, time.Now().Add(-tolerance).Unix()}} { // 0 is no end
 		for {
 			n, err := s.on().Exec(ctx, s.sql.expired, past[0], past[1], deleteBatch)
 			if err != nil {
