@@ -19,7 +19,7 @@ import (
 
 // Config is what all providers of an application share. Only BaseURL is required;
 // an application of more than one process sets Keys, Sessions, Logins and Tokens
-// too.
+// too, and calls [Registry.Shutdown] when it ends.
 type Config struct {
 	// BaseURL is the application's origin as browsers see it, such as
 	// "https://app.example.com". Redirect URLs are built from it, never from a

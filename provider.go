@@ -197,7 +197,8 @@ type Provider struct {
 
 	// FetchToken and UpdateToken replace Config.Tokens for this provider. If
 	// FetchToken is set, Signon itself saves and deletes nothing: the application
-	// does, in Config.OnLogin. UpdateToken alone is an error.
+	// does, in Config.OnLogin, and gets and keeps the tokens unsealed. UpdateToken alone is
+	// an error.
 	FetchToken  FetchToken  `json:"-"`
 	UpdateToken UpdateToken `json:"-"`
 }

@@ -36,8 +36,11 @@
 //
 // so that one writes while others read, and a second writer waits. MySQL has to be
 // 8.0.13 or newer, MariaDB 10.3. Statements are prepared, which PgBouncer in its
-// transaction mode wants to be told of (max_prepared_statements). Hand in a gorm.DB that reaches the primary: a replica
-// that lags behind gives a token back that was spent.
+// transaction mode wants to be told of (max_prepared_statements); make one Store for a
+// database, since it keeps them. Hand in a gorm.DB that reaches the primary: a replica
+// that lags behind gives a token back that was spent. A server does a statement that has
+// waited for a lock even if nobody waits for it any more: set its own bound below
+// [Store.Timeout] (lock_timeout, innodb_lock_wait_timeout) where rows are locked for long.
 package tokengorm
 
 import (

@@ -171,7 +171,7 @@ func checkLeaseRefuses(t T, store signon.TokenStore) {
 	done, cancel := context.WithCancel(t.Context())
 	cancel()
 	require.ErrorIs(t, leaser.LeaseToken(done, key, token("first"), held("first")), context.Canceled)
-	for _, lease := range []tokenstore.Lease{{TTL: time.Minute}, {Holder: "first", TTL: -1}, held("nul\x00"), held("\xff")} {
+	for _, lease := range []tokenstore.Lease{{TTL: time.Minute}, {Holder: "first", TTL: -1}, {Holder: "first", TTL: tokenstore.MaxLease + 1}, {Holder: "first", Paused: true}, held("nul\x00"), held("\xff")} {
 		err := take(t, store, key, lease)
 		require.Error(t, err, "%+v", lease)
 		require.NotErrorIs(t, err, tokenstore.ErrLeased, "%+v is a mistake", lease)
