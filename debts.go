@@ -15,7 +15,7 @@ import (
 
 // keep stores what a refresh brought. The old token is spent by now, so a store that
 // does not answer, or not in time, must not cost the new one: it is kept here, served,
-// and written again at the next use.
+// and written again in the background.
 func (c *Client) keep(ctx context.Context, key tokenstore.Key, stored, next *oauth2.Token) (*oauth2.Token, error) {
 	c.outcomes.owe(key.Owner, stored, next)
 	err := c.update(ctx, key, stored, next)

@@ -268,8 +268,9 @@ func (c *Client) refreshRefused(ctx context.Context, lease *lease, stored *oauth
 	return nil, dead
 }
 
-// fetchReplaced reads the token again. Where there is no lease, or not any more, another process may
-// hold the answer that ours was refused for and be about to store it: it gets a moment.
+// fetchReplaced reads the token again. Where there is no lease, or not any more, another
+// process may hold the answer that ours was refused for and be about to store it: it
+// gets a moment.
 func (c *Client) fetchReplaced(ctx context.Context, lease *lease, stored *oauth2.Token) (*oauth2.Token, error) {
 	tries := 1
 	if lease.over() {
