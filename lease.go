@@ -105,8 +105,9 @@ func (l *lease) ask(ctx context.Context, old *oauth2.Token, want tokenstore.Leas
 }
 
 // waitTime is how long somebody waits at most: until the lease of a process that died
-// has run out, and then for the request of whoever got it.
-const waitTime = leaseTime + askTimeout
+// has run out, and then for the request of whoever got it, less what the answer takes to
+// be within the sum of the two.
+const waitTime = leaseTime + askTimeout - 2*time.Second
 
 // wait is the pause before the next look. Whoever waits ends as soon as the token has
 // changed.

@@ -21,11 +21,9 @@ const (
 	killEvery = 3 * time.Second
 	signIns   = 6 * time.Second // over which users come, so that they do not expire at once
 
-	// mostWait is what nobody has to wait longer than, and the library's own bound of a
-	// refresh with all that it waits for: the lease of a replica that was killed (15 s),
-	// the request of whoever got it (10 s), and the store. Who waits for 25 s is told so;
-	// the rest is the way there and back on a busy machine.
-	mostWait = 30 * time.Second
+	// mostWait is what nobody has to wait longer than: the lease of a replica that
+	// was killed, and a refresh of one's own.
+	mostWait = 15*time.Second + 10*time.Second
 )
 
 // storm is how long the storm blows on each database.
