@@ -270,15 +270,19 @@ func TestLogoutEndsWhatIsOwed(t *testing.T) {
 
 // Another replica stored a pair of its own meanwhile: that one counts.
 func TestStoreConflict(t *testing.T) {
-	a := newOwned(t, appOptions{})
-	a.expire("alice")
-	a.tokens.onUpdate.set(func(context.Context) error {
-		a.store("alice", func(t *oauth2.Token) { t.AccessToken, t.Expiry = "peers", time.Now().Add(time.Hour) })
-		return nil
+	synctest.Test(t, func(t *testing.T) {
+		// The answer takes a moment, by which all callers wait for it: whoever came when
+		// the pair is here and not yet stored would be served it.
+		a := newOwned(t, appOptions{config: func(c *signon.Config) { slow(c, time.Millisecond) }})
+		a.expire("alice")
+		a.tokens.onUpdate.set(func(context.Context) error {
+			a.store("alice", func(t *oauth2.Token) { t.AccessToken, t.Expiry = "peers", time.Now().Add(time.Hour) })
+			return nil
+		})
+		got := a.ask(t.Context(), 10, 0)
+		require.Equal(t, map[string]int{"peers": 10}, got.tokens)
+		require.Equal(t, 1, a.refreshes())
 	})
-	got := a.ask(t.Context(), 10, 0)
-	require.Equal(t, map[string]int{"peers": 10}, got.tokens)
-	require.Equal(t, 1, a.refreshes())
 }
 
 // SE-11, RQ-05: a store that does not answer is neither "signed out" nor "let in".

@@ -101,12 +101,15 @@ func (c *Client) Token(ctx context.Context) (*oauth2.Token, error) {
 
 func (c *Client) tokenOf(ctx context.Context, owner string) (*oauth2.Token, error) {
 	key := tokenstore.Key{Provider: c.name, Owner: owner}
+	// Looked up before the store is read: what the store says then is no older, so that a
+	// pair is never served whose owner had signed out by the time that it came.
+	owed, owing := c.outcomes.owes.Get(owner)
 	token, err := c.fetch(ctx, key)
 	if err != nil {
 		return nil, err
 	}
-	if owed := c.outcomes.owed(owner, token); owed != nil {
-		token = new(*owed) // it counts; that the store gets it is seen to
+	if owing && tokenstore.Same(owed.old, token) {
+		token = new(*owed.next) // it counts; that the store gets it is seen to
 	}
 	if fresh(token) {
 		return token, nil
