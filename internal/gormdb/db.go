@@ -92,8 +92,9 @@ func (db *DB) With(timeout time.Duration) *DB {
 }
 
 // retries is how often Exec tries again what the database gave up, having changed
-// nothing, because of others.
-const retries = 2
+// nothing, because of others: with many at once on a serializable database that takes a
+// few rounds.
+const retries = 8
 
 // Exec runs a statement and returns how many rows it changed; MySQL does not count a
 // row that it leaves as it was. It is one statement on its own: done or not done.
