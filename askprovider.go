@@ -70,17 +70,18 @@ func (c *Client) askProvider(ctx context.Context, lease *lease, q *question) (*o
 	return extra.Put(next), err
 }
 
-// checkRefreshedIDToken returns the ID token of a refresh, or none where it does not
+// checkRefreshedIDToken returns the signed ID token of a refresh, or none where it does not
 // verify or there is nothing to compare it with. One for another subject means that
 // the tokens are somebody else's (OpenID Connect Core section 12.2).
 func (c *Client) checkRefreshedIDToken(ctx context.Context, original *oidc.IDToken, next *oauth2.Token, raw string) (string, error) {
 	if raw == "" || original == nil {
 		return "", nil
 	}
+	var verified *oidc.IDToken
 	expect, err := c.expect(ctx)
 	if err == nil {
 		expect.AccessToken = next.AccessToken
-		_, err = oidc.VerifyRefreshed(ctx, raw, c.source, expect, original)
+		verified, err = oidc.VerifyRefreshed(ctx, raw, c.source, expect, original)
 	}
 	switch {
 	case errors.Is(err, oidc.ErrSubjectChanged):
@@ -89,7 +90,7 @@ func (c *Client) checkRefreshedIDToken(ctx context.Context, original *oidc.IDTok
 		c.registry.log.WarnContext(ctx, "signon: a refreshed ID token does not verify and is dropped", "provider", c.name, "error", err)
 		return "", nil
 	}
-	return raw, nil
+	return verified.Raw, nil
 }
 
 // originalIDToken is the ID token that came with the token, or, where its store does

@@ -12,9 +12,10 @@ import (
 
 	"golang.org/x/sync/singleflight"
 
+	"github.com/seed1a301047/signon/clientauth"
 	"github.com/seed1a301047/signon/internal/discovery"
+	"github.com/seed1a301047/signon/internal/jose"
 	"github.com/seed1a301047/signon/internal/oauth"
-	"github.com/seed1a301047/signon/internal/outbound"
 )
 
 // A Client is a registered provider: its handlers, its middleware, its API. It
@@ -34,6 +35,8 @@ type Client struct {
 
 	fingerprint [fingerprintLen]byte
 
+	idTokenDecrypter, userInfoDecrypter *jose.Decrypter // nil: what comes is not encrypted
+
 	fetcher FetchToken
 	updater UpdateToken
 	keeper  TokenStore // nil where the application keeps the tokens itself
@@ -42,6 +45,8 @@ type Client struct {
 	flights  singleflight.Group
 	outcomes *outcomes
 	paying   atomic.Bool // what outcomes owes is being written
+
+	clientTokens *clientTokens
 }
 
 // Name is the provider's name.
@@ -65,15 +70,21 @@ func newClient(g *Registry, p Provider) (*Client, error) {
 		return nil, err
 	}
 	policy := p.providerPolicy()
+	provider, api, err := p.connections(g.cfg.HTTPClient)
+	if err != nil {
+		return nil, err
+	}
+	presenter, _ := p.ClientAuth.(clientauth.Presenter)
 	c := &Client{
 		name: p.Name, p: p, registry: g, loginURL: p.LoginURL,
-		http:     outbound.NewClient(g.cfg.HTTPClient, policy),
+		http: provider, apiVia: api,
 		openID:   slices.Contains(p.Scopes, "openid"),
-		outcomes: newOutcomes(), fingerprint: p.fingerprint(),
+		outcomes: newOutcomes(), clientTokens: newClientTokens(), fingerprint: p.fingerprint(),
 	}
 	from := discovery.Config{
 		Name: p.Name, JWKS: p.JWKS, Given: p.given(),
 		HTTPClient: c.http, Policy: policy, Logger: g.cfg.Logger, NeedKeys: c.openID && !slices.Equal(p.SigningAlgs, []string{"HS256"}), EndpointHosts: p.EndpointHosts,
+		Aliases: presenter != nil,
 	}
 	if p.discovers() {
 		from.Issuer, from.MetadataURL = p.Issuer, p.MetadataURL
@@ -85,26 +96,17 @@ func newClient(g *Registry, p Provider) (*Client, error) {
 	c.source = source
 	c.oauth = &oauth.Client{
 		HTTP: c.http, Provider: p.Name, ClientID: p.ClientID, Secret: string(p.ClientSecret),
-		Issuer: p.Issuer, Auth: p.ClientAuth, Hooks: p.Hooks,
+		Issuer: p.oneIssuer(), Auth: p.ClientAuth, Hooks: p.Hooks,
+		RevocationAuth: p.RevocationAuth, IntrospectionAuth: p.IntrospectionAuth, Fits: c.fits,
+	}
+	if err := c.setDecrypters(); err != nil {
+		return nil, err
 	}
 	c.setStores()
-	c.apiVia = patient(outbound.NewClient(g.cfg.HTTPClient, p.policyOf(p.APIBaseURL)).Transport, g.cfg.HTTPClient)
 	if p.APIBaseURL != "" {
 		c.api, err = parseAPIBase(p.APIBaseURL)
 	}
 	return c, err
-}
-
-// patient is the transport for API calls: an API may take longer to answer than a
-// sign-in may, and the caller's context says how long.
-func patient(own http.RoundTripper, given *http.Client) http.RoundTripper {
-	t, ok := own.(*http.Transport)
-	if !ok || given != nil && given.Transport != nil {
-		return own
-	}
-	t = t.Clone()
-	t.ResponseHeaderTimeout = 0
-	return t
 }
 
 // setStores decides who keeps this provider's tokens.
@@ -141,6 +143,8 @@ func (p Provider) clone() Provider {
 	p.ACRValues = slices.Clone(p.ACRValues)
 	p.TrustedAudiences = slices.Clone(p.TrustedAudiences)
 	p.EndpointHosts = slices.Clone(p.EndpointHosts)
+	p.Tenants = slices.Clone(p.Tenants)
+	p.DecryptionKeys = slices.Clone(p.DecryptionKeys)
 	return p
 }
 

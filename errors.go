@@ -56,7 +56,8 @@ var (
 	ErrUnavailable = errors.New("temporarily unavailable")
 	// ErrAPIURL: a request of [Client.HTTPClient] would leave Provider.APIBaseURL.
 	ErrAPIURL = errors.New("URL outside of APIBaseURL")
-	// ErrInternal: a function that the application gave has failed.
+	// ErrInternal: a function that the application gave has failed, or its
+	// configuration does not fit what the provider says of itself.
 	ErrInternal = errors.New("internal error")
 )
 
@@ -291,7 +292,7 @@ func providerFault(provider string, err error) error {
 	if err == nil || errors.Is(err, context.Canceled) {
 		return err
 	}
-	if errors.Is(err, oauth.ErrHook) {
+	if errors.Is(err, oauth.ErrHook) || errors.Is(err, oauth.ErrConfig) {
 		return applicationFault("provider "+provider, err)
 	}
 	if re, ok := errors.AsType[*oauth2.RetrieveError](err); ok && re.ErrorCode != "" {
@@ -309,7 +310,7 @@ func providerFault(provider string, err error) error {
 		return fmt.Errorf("provider %s: %w: %w", provider, ErrProviderTimeout, err)
 	case errors.Is(err, oidc.ErrNonce): // what the browser brought is of another login: RFC 9700 section 4.5
 		return fmt.Errorf("provider %s: %w: %w", provider, ErrState, err)
-	case errors.Is(err, oidc.ErrReauthenticate):
+	case errors.Is(err, oidc.ErrReauthenticate), errors.Is(err, oidc.ErrTenant):
 		return fmt.Errorf("provider %s: %w: %w", provider, ErrDenied, err)
 	}
 	return fmt.Errorf("provider %s: %w: %w", provider, ErrProvider, err)

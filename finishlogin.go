@@ -30,6 +30,10 @@ const (
 type callback struct {
 	state, code, iss, err, description string
 
+	// answer are the other parameters, for Hooks.Profile: nil without one.
+	answer  url.Values
+	dropped bool // there were more of them than are taken
+
 	formPost bool   // the provider posted it
 	kept     string // by continueFormPost, in a cookie: which one
 }
@@ -48,11 +52,6 @@ type callback struct {
 // of the provider is a [*ProviderError].
 func (c *Client) FinishLogin(w http.ResponseWriter, r *http.Request) (*Login, error) {
 	secureHeaders(w.Header())
-	if more, err := c.continueFormPost(w, r); err != nil {
-		return nil, err
-	} else if more {
-		return nil, ErrAnswered
-	}
 	cb, err := c.parseCallback(w, r)
 	if err != nil {
 		return nil, err
@@ -60,6 +59,12 @@ func (c *Client) FinishLogin(w http.ResponseWriter, r *http.Request) (*Login, er
 	t, err := c.openTransaction(w, r, cb)
 	if err != nil {
 		return nil, err
+	}
+	if cb.dropped {
+		c.registry.log.WarnContext(r.Context(), "signon: parameters of an authorization response are not handed to Hooks.Profile: one stands there twice, or all are too long", "provider", c.name, "limit", maxAnswer)
+	}
+	if c.continueFormPost(w, r, cb) {
+		return nil, ErrAnswered
 	}
 	login, err := c.completeLogin(w, r, cb, t)
 	if err != nil {
@@ -87,7 +92,7 @@ func (c *Client) completeLogin(w http.ResponseWriter, r *http.Request, cb *callb
 	if cb.err != "" {
 		return nil, &ProviderError{Provider: c.name, Code: clip(cb.err, 64), Description: clip(cb.description, 256)}
 	}
-	login, err := c.exchange(r.Context(), cb.code, t)
+	login, err := c.exchange(r.Context(), cb, t)
 	if err != nil {
 		return nil, err
 	}
@@ -136,7 +141,17 @@ func (c *Client) parseCallback(w http.ResponseWriter, r *http.Request) (*callbac
 			return nil, err
 		}
 	}
-	return readCallback(params, r.Method == http.MethodPost)
+	if err := checkResponse(params); err != nil {
+		return nil, err
+	}
+	if params, err = c.hookResponse(r.Context(), params); err != nil {
+		return nil, err
+	}
+	cb, err := readCallback(params, r.Method == http.MethodPost)
+	if err == nil && c.p.Hooks.Profile != nil {
+		cb.answer, cb.dropped = otherParams(params)
+	}
+	return cb, err
 }
 
 // responseParams are the parameters of an authorization response; the last row are
@@ -146,17 +161,22 @@ var responseParams = []string{
 	"access_token", "id_token", "token_type", "response",
 }
 
-func readCallback(params url.Values, formPost bool) (*callback, error) {
+// checkResponse refuses what no response may be, before a hook and after it.
+func checkResponse(params url.Values) error {
 	for _, name := range responseParams {
 		if n := len(params[name]); n > 1 {
-			return nil, fmt.Errorf("%w: %d times %q, expected once (RFC 6749 section 3.1)", ErrRequest, n, name)
+			return fmt.Errorf("%w: %d times %q, expected once (RFC 6749 section 3.1)", ErrRequest, n, name)
 		}
 	}
 	for _, name := range responseParams[6:] {
 		if params.Has(name) {
-			return nil, fmt.Errorf("%w: %q in a response that was asked for a code (RFC 9700 section 4.6)", ErrRequest, name)
+			return fmt.Errorf("%w: %q in a response that was asked for a code (RFC 9700 section 4.6)", ErrRequest, name)
 		}
 	}
+	return nil
+}
+
+func readCallback(params url.Values, formPost bool) (*callback, error) {
 	cb := &callback{
 		state: params.Get("state"), code: params.Get("code"), iss: params.Get("iss"),
 		err: params.Get("error"), description: params.Get("error_description"), formPost: formPost,
@@ -201,11 +221,12 @@ func (c *Client) openTransaction(w http.ResponseWriter, r *http.Request, cb *cal
 // 3: iss
 
 // checkIssuer is RFC 9207 section 2.4: an iss that is there, or that the metadata
-// promise, is compared with the issuer, character by character. It stands before
+// promise, is compared with the issuer, character by character. A provider of many
+// tenants may name itself, as its metadata do, or one of them. It stands before
 // anything is consumed: a response from elsewhere must not end a login here.
 func (c *Client) checkIssuer(ctx context.Context, iss string) error {
 	if iss != "" {
-		if c.p.Issuer != "" && iss != c.p.Issuer {
+		if c.p.Issuer != "" && !c.p.names(iss) {
 			return fmt.Errorf("%w: iss is %q, expected %q; the answer is of another provider (RFC 9207)", ErrState, clip(iss, 200), c.p.Issuer)
 		}
 		return nil
@@ -279,13 +300,13 @@ func (c *Client) claimState(ctx context.Context, state string, t *transaction) e
 
 // exchange spends the code and verifies what comes back. Nothing of the answer is
 // used before it has all been checked.
-func (c *Client) exchange(ctx context.Context, code string, t *transaction) (*Login, error) {
+func (c *Client) exchange(ctx context.Context, cb *callback, t *transaction) (*Login, error) {
 	params := cloneValues(c.p.TokenParams)
 	if params == nil {
 		params = url.Values{}
 	}
 	params.Set("grant_type", "authorization_code")
-	params.Set("code", code)
+	params.Set("code", cb.code)
 	params.Set("redirect_uri", c.p.RedirectURL)
 	params.Set("code_verifier", t.verifier)
 	token, extra, err := c.oauth.Exchange(ctx, oauth.Token, t.tokenURL, params)
@@ -302,12 +323,16 @@ func (c *Client) exchange(ctx context.Context, code string, t *transaction) (*Lo
 		return nil, fmt.Errorf("provider %s: %w: the token had expired when it came, and cannot be refreshed", c.name, ErrProvider)
 	}
 	if c.openID {
-		err = c.verifyLogin(ctx, login, code, t)
+		err = c.verifyLogin(ctx, login, cb, t)
+		extra["id_token"] = login.rawID // the signed one, also where it came encrypted
 	} else {
 		delete(extra, "id_token") // not asked for, not verified
 	}
 	if err == nil {
 		err = c.identify(ctx, login)
+	}
+	if err == nil {
+		err = c.describe(ctx, login, extra, cb.answer)
 	}
 	if err != nil {
 		return nil, err
@@ -315,7 +340,7 @@ func (c *Client) exchange(ctx context.Context, code string, t *transaction) (*Lo
 	return login, nil
 }
 
-func (c *Client) verifyLogin(ctx context.Context, login *Login, code string, t *transaction) error {
+func (c *Client) verifyLogin(ctx context.Context, login *Login, cb *callback, t *transaction) error {
 	raw, _ := login.token.Extra("id_token").(string)
 	if raw == "" {
 		return fmt.Errorf("provider %s: %w: no id_token, though openid was asked for", c.name, ErrProvider)
@@ -324,7 +349,7 @@ func (c *Client) verifyLogin(ctx context.Context, login *Login, code string, t *
 	if err != nil {
 		return err
 	}
-	expect.Nonce, expect.AccessToken, expect.Code = t.nonce, login.token.AccessToken, code
+	expect.Nonce, expect.AccessToken, expect.Code = t.nonce, login.token.AccessToken, cb.code
 	if t.maxAge >= 0 {
 		age := time.Duration(t.maxAge) * time.Second
 		expect.MaxAge = &age
@@ -335,7 +360,10 @@ func (c *Client) verifyLogin(ctx context.Context, login *Login, code string, t *
 		return providerFault(c.name, err)
 	}
 	login.Issuer, login.Subject, login.SID = verified.Issuer, verified.Subject, verified.SID
-	login.rawID, login.payload = raw, verified.Payload()
+	if c.p.manyTenants() && cb.iss != "" && cb.iss != c.p.Issuer && cb.iss != verified.Issuer {
+		return fmt.Errorf("provider %s: %w: the ID token is of another tenant than the answer that brought it (RFC 9207)", c.name, ErrState)
+	}
+	login.rawID, login.payload = verified.Raw, verified.Payload()
 	return nil
 }
 
@@ -347,6 +375,7 @@ func (c *Client) expect(ctx context.Context) (*oidc.Expect, error) {
 	}
 	e := &oidc.Expect{
 		Issuer: c.p.Issuer, ClientID: c.p.ClientID, Algs: md.SigningAlgs(c.p.SigningAlgs),
+		TenantIssuer: c.p.manyTenants(), Tenants: c.p.Tenants, Decrypter: c.idTokenDecrypter,
 		TrustedAudiences: c.p.TrustedAudiences, AllowForeignAZP: c.p.InsecureForeignAZP,
 		Secret: []byte(c.p.ClientSecret),
 	}
@@ -369,14 +398,14 @@ func (c *Client) identify(ctx context.Context, login *Login) error {
 		}
 		return nil
 	}
-	info, err := c.fetchUserInfo(ctx, md, login.token, login.Subject)
+	info, err := c.fetchUserInfo(ctx, md, login.token, login)
 	if err != nil {
 		return err
 	}
 	if !c.openID {
 		login.Subject, login.payload = info.Subject, info.Payload()
 	}
-	login.userinfo = info.Payload()
+	login.profile = &profile{userinfo: info.Payload()}
 	return nil
 }
 

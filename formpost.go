@@ -39,37 +39,37 @@ func (ts *transactions) answerPrefix() string {
 }
 
 // continueFormPost answers the POST of a form_post login with a redirect to its
-// second half. more is false where there is nothing to continue: FinishLogin then
-// takes the request as it is.
-func (c *Client) continueFormPost(w http.ResponseWriter, r *http.Request) (more bool, err error) {
-	if r.Method != http.MethodPost || c.p.ResponseMode != "form_post" {
-		return false, nil
-	}
-	cb, err := c.parseCallback(w, r)
-	if err != nil {
-		return false, err
-	}
-	// The browser that began the login is told from any other here, before
-	// anything of the answer is kept for it.
-	if _, err := c.openTransaction(w, r, cb); err != nil {
-		return false, err
+// second half. It is false where there is nothing to continue: FinishLogin then
+// takes the request as it is. The browser that began the login has been told from any
+// other by then, so that nothing is kept for another.
+func (c *Client) continueFormPost(w http.ResponseWriter, r *http.Request, cb *callback) bool {
+	if !cb.formPost || cb.kept != "" {
+		return false
 	}
 	ts := c.registry.transactions
 	hash, stamp := loginHash(c.name, cb.state), newStamp()
 	id := string(hash[:])
 	name := ts.answerPrefix() + id
-	value := stamp + "." + ts.ring.SealString([]byte(cb.encode(time.Now().Add(continuationLife))), c.answerAAD(name, stamp))
 	limit := maxAnswerCookie
 	if c.registry.cfg.Owner != nil {
 		limit = maxLinkCookie
 	}
+	seal := func() string {
+		return stamp + "." + ts.ring.SealString([]byte(cb.encode(time.Now().Add(continuationLife))), c.answerAAD(name, stamp))
+	}
+	value := seal()
+	if len(value) > limit && cb.answer != nil {
+		c.registry.log.WarnContext(r.Context(), "signon: the further parameters of a form_post answer do not fit into a cookie, and are not handed to Hooks.Profile", "provider", c.name)
+		cb.answer = nil // they matter less than the session's cookies
+		value = seal()
+	}
 	if len(value) > limit {
-		return false, nil // a code of a kilobyte: better finish without the session than not at all
+		return false // a code of a kilobyte: better finish without the session than not at all
 	}
 	ts.evict(w, r, len(name)+len(value), ts.name(c.name, cb.state, true))
 	http.SetCookie(w, ts.cookie(name, value, int(continuationLife/time.Second), false))
 	seeOther(w, withQuery(c.p.RedirectURL, answerParam+"="+id))
-	return true, nil
+	return true
 }
 
 func (c *Client) answerAAD(name, stamp string) []byte {
@@ -77,12 +77,19 @@ func (c *Client) answerAAD(name, stamp string) []byte {
 }
 
 func (cb *callback) encode(deadline time.Time) string {
-	return url.Values{
+	kept := url.Values{
 		"state": {cb.state}, "code": {cb.code}, "iss": {cb.iss},
 		"error": {cb.err}, "error_description": {clip(cb.description, 256)},
 		"deadline": {strconv.FormatInt(deadline.Unix(), 10)},
-	}.Encode()
+	}
+	for name, values := range cb.answer {
+		kept[keptAnswer+name] = values
+	}
+	return kept.Encode()
 }
+
+// keptAnswer stands before the names of what is kept of callback.answer.
+const keptAnswer = "answer."
 
 func (ts *transactions) removeAnswer(w http.ResponseWriter, id string) {
 	http.SetCookie(w, ts.cookie(ts.answerPrefix()+id, "", -1, false))
@@ -125,8 +132,14 @@ func (c *Client) openAnswer(name, value string) (*callback, error) {
 	if deadline, err := strconv.ParseInt(kept.Get("deadline"), 10, 64); err != nil || time.Now().Unix() >= deadline {
 		return nil, fmt.Errorf("%w: the kept answer has expired", ErrState)
 	}
-	return &callback{
+	cb := &callback{
 		state: kept.Get("state"), code: kept.Get("code"), iss: kept.Get("iss"),
 		err: kept.Get("error"), description: kept.Get("error_description"),
-	}, nil
+	}
+	for name, values := range kept {
+		if name, ok := strings.CutPrefix(name, keptAnswer); ok {
+			cb.answer = setParam(cb.answer, name, values[0])
+		}
+	}
+	return cb, nil
 }

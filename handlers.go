@@ -19,11 +19,11 @@ import (
 //
 //	mux.Handle("/auth/", auth.Handler())
 //
-// where "/auth" is Config.Mount: login/{provider}, callback/{provider} and
-// logout/{provider}; login alone goes to the only provider, or lets the user
-// choose, and logout alone signs out of whatever the session names. It takes in
-// providers that are registered later. Mount it as it is, without
-// http.StripPrefix.
+// where "/auth" is Config.Mount: login/{provider}, callback/{provider},
+// logout/{provider} and, for the provider itself, jwks/{provider}; login alone goes
+// to the only provider, or lets the user choose, and logout alone signs out of
+// whatever the session names. It takes in providers that are registered later. Mount
+// it as it is, without http.StripPrefix.
 func (g *Registry) Handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle(g.cfg.Mount+"/login", g.handle(nil, g.chooseLogin))
@@ -32,6 +32,7 @@ func (g *Registry) Handler() http.Handler {
 		"/login/":    func(c *Client) http.Handler { return c.LoginHandler() },
 		"/callback/": func(c *Client) http.Handler { return c.CallbackHandler(nil) },
 		"/logout/":   (*Client).LogoutHandler,
+		"/jwks/":     (*Client).JWKSHandler,
 	}
 	for route, handler := range routes {
 		mux.HandleFunc(g.cfg.Mount+route+"{provider}", func(w http.ResponseWriter, r *http.Request) {
@@ -74,10 +75,10 @@ func (c *Client) LoginHandler(opts ...oauth2.AuthCodeOption) http.Handler {
 // should redirect, so that the code does not stay in the address bar.
 func (c *Client) CallbackHandler(next http.Handler) http.Handler {
 	return c.registry.handle(c, func(w http.ResponseWriter, r *http.Request) error {
-		if more, err := c.continueFormPost(w, r); more || err != nil {
-			return err
-		}
 		login, err := c.FinishLogin(w, r)
+		if errors.Is(err, ErrAnswered) {
+			return nil
+		}
 		if err != nil {
 			return err
 		}

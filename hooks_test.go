@@ -49,8 +49,10 @@ func traced(f func(stage string) error) hooks.Hooks {
 		return func(context.Context, *hooks.Response) error { return f(name) }
 	}
 	return hooks.Hooks{
-		Authorize:    func(context.Context, *hooks.Authorize) error { return f("authorize") },
-		TokenRequest: request("token>"), TokenResponse: response("token<"),
+		Authorize:         func(context.Context, *hooks.Authorize) error { return f("authorize") },
+		AuthorizeResponse: func(context.Context, *hooks.AuthorizeResponse) error { return f("callback") },
+		Profile:           func(context.Context, *hooks.Profile) error { return f("profile") },
+		TokenRequest:      request("token>"), TokenResponse: response("token<"),
 		RefreshRequest: request("refresh>"), RefreshResponse: response("refresh<"),
 		RevokeRequest: request("revoke>"), RevokeResponse: response("revoke<"),
 		IntrospectRequest: request("introspect>"), IntrospectResponse: response("introspect<"),
@@ -71,7 +73,7 @@ func TestHooksRun(t *testing.T) {
 	a := newOwned(t, appOptions{provider: hooked(hooks.Join(traced(tr.note), hooks.Hooks{
 		TokenRequest: func(context.Context, *hooks.Request) error { return tr.note("second") },
 	}))})
-	require.Equal(t, "authorize token> second token< userinfo> userinfo<", tr.take())
+	require.Equal(t, "authorize callback token> second token< userinfo> userinfo< profile", tr.take())
 	_, err := a.client.Introspect(t.Context(), a.stored("alice"))
 	require.NoError(t, err)
 	require.Equal(t, "introspect> introspect<", tr.take())
@@ -96,7 +98,7 @@ func TestHookFailsTheLogin(t *testing.T) {
 			return nil
 		},
 	} {
-		for _, stage := range []string{"authorize", "token>", "token<", "userinfo>", "userinfo<"} {
+		for _, stage := range []string{"authorize", "callback", "token>", "token<", "userinfo>", "userinfo<", "profile"} {
 			t.Run(stage+" "+name, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					a := newApp(t, appOptions{provider: hooked(traced(func(s string) error {
@@ -323,11 +325,30 @@ func TestHooksKeepCopies(t *testing.T) {
 		var info map[string]any
 		require.NoError(t, l.UserInfo(&info))
 		require.Equal(t, "alice", info["sub"])
+		id, err := l.Identity()
+		require.NoError(t, err)
+		require.Equal(t, "Alice Adams", id.Name)
+		require.Equal(t, []any{"kept"}, l.Token().Extra("more"))
+		clear(id.Claims)
+		id, err = l.Identity()
+		require.NoError(t, err)
+		require.Contains(t, string(id.Claims), "alice")
 		return l.Subject, nil
 	}
 	a := newApp(t, appOptions{config: func(c *signon.Config) { c.OnLogin = onLogin }, provider: hooked(hooks.Hooks{
 		Authorize: func(_ context.Context, h *hooks.Authorize) error {
 			return spoil(func() { h.Params.Set("state", "x") })
+		},
+		AuthorizeResponse: func(_ context.Context, h *hooks.AuthorizeResponse) error {
+			return spoil(func() { h.Params.Set("code", "x"); h.Params.Set("other", "x") })
+		},
+		Profile: func(_ context.Context, p *hooks.Profile) error {
+			return spoil(func() {
+				clear(p.Claims)
+				clear(p.UserInfo)
+				p.Extra["more"].([]any)[0], p.Name, p.Email = "x", "x", "x"
+				p.Answer.Set("other", "x")
+			})
 		},
 		TokenRequest: request, TokenResponse: response, RefreshRequest: request, RefreshResponse: response,
 		UserInfoRequest: web, UserInfoResponse: response, APIRequest: web,
@@ -335,6 +356,8 @@ func TestHooksKeepCopies(t *testing.T) {
 			return spoil(func() { r.Header.Set("X", "x"); r.StatusCode = 0 })
 		},
 	})})
+	a.op.TokenResponse(setMember("more", []string{"kept"}))
+	a.op.AuthorizeResponse(func(v url.Values) { v.Set("other", "kept") })
 	require.Equal(t, http.StatusOK, a.signIn().Status, a.log)
 	a.requireSignedIn("alice")
 	a.expire("alice")
@@ -344,7 +367,7 @@ func TestHooksKeepCopies(t *testing.T) {
 	require.NoError(t, err)
 	require.Contains(t, string(body), "apple")
 	spoilAll()
-	require.Len(t, kept, 9)
+	require.Len(t, kept, 11)
 	require.Equal(t, http.StatusOK, resp.StatusCode)
 	require.Empty(t, resp.Header.Get("X"))
 }

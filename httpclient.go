@@ -19,8 +19,8 @@ import (
 	"github.com/seed1a301047/signon/tokenstore"
 )
 
-// HTTPClient returns a client that calls the provider's API as the user of ctx, or
-// as the owner of [WithOwner]:
+// HTTPClient returns a client that calls the provider's API as the user of ctx, as the
+// owner of [WithOwner], or as the application itself with [WithClientToken]:
 //
 //	resp, err := github.HTTPClient(r.Context()).Get("user/repos")
 //
@@ -40,7 +40,7 @@ import (
 // goroutines.
 func (c *Client) HTTPClient(ctx context.Context) *http.Client {
 	t := &apiTransport{c: c, ctx: ctx, inProgress: c.inProgress(ctx)}
-	if t.inProgress == nil {
+	if t.scopes, t.application = c.application(ctx); !t.application && t.inProgress == nil {
 		t.owner, t.err = c.owner(ctx)
 	}
 	return &http.Client{Transport: t, CheckRedirect: t.checkRedirect}
@@ -118,6 +118,9 @@ type apiTransport struct {
 	owner string
 	err   error // there is no owner
 
+	application bool     // in the place of an owner
+	scopes      []string // of its token
+
 	ctx context.Context // of those requests that have none
 
 	inProgress *oauth2.Token // of a login that OnLogin is deciding on, in no store yet
@@ -154,8 +157,7 @@ func (t *apiTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 	if err != nil || resp.StatusCode != http.StatusUnauthorized || !replayable(req) || t.inProgress != nil {
 		return resp, err
 	}
-	key := tokenstore.Key{Provider: t.c.name, Owner: t.owner}
-	renewed, err := t.c.refresh(req.Context(), key, token, true)
+	renewed, err := t.renewed(req.Context(), token)
 	if errors.Is(err, ErrNoToken) && !errors.Is(err, errNotRefreshable) {
 		discard(resp)
 		return nil, err
@@ -175,7 +177,18 @@ func (t *apiTransport) token(ctx context.Context) (*oauth2.Token, error) {
 	if t.inProgress != nil {
 		return t.inProgress, nil
 	}
+	if t.application {
+		return t.c.ClientToken(ctx, t.scopes...)
+	}
 	return t.c.tokenOf(ctx, t.owner)
+}
+
+// renewed is another token than the one that the API has refused.
+func (t *apiTransport) renewed(ctx context.Context, refused *oauth2.Token) (*oauth2.Token, error) {
+	if t.application {
+		return t.c.renewClientToken(ctx, t.scopes, refused)
+	}
+	return t.c.refresh(ctx, tokenstore.Key{Provider: t.c.name, Owner: t.owner}, refused, true)
 }
 
 func (t *apiTransport) resolve(req *http.Request) (*url.URL, error) {

@@ -3,7 +3,6 @@ package signon
 import (
 	"context"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -37,9 +36,9 @@ type Login struct {
 	ReturnTo string
 
 	token    *oauth2.Token
-	pending  bool   // the token is not in the store yet
-	payload  []byte // of the ID token, else the userinfo, where this login has just been verified
-	userinfo []byte
+	pending  bool     // the token is not in the store yet
+	payload  []byte   // of the ID token, else the userinfo, where this login has just been verified
+	profile  *profile // of a login that has just been verified
 	rawID    string
 	record   *sessionstore.Record // where it comes from the store
 	registry *Registry
@@ -81,46 +80,9 @@ func (l *Login) Claims(v any) error {
 	return oidc.DecodeClaims(payload, v)
 }
 
-// UserInfo decodes the userinfo that was fetched at login into v. It is an error
-// that wraps [errors.ErrUnsupported] where none was: see Provider.FetchUserInfo.
-func (l *Login) UserInfo(v any) error {
-	info, err := l.fetchedUserInfo()
-	if err != nil {
-		return err
-	}
-	if info == nil {
-		return fmt.Errorf("signon: no userinfo was fetched at this login; set Provider.FetchUserInfo: %w", errors.ErrUnsupported)
-	}
-	return oidc.DecodeClaims(info, v)
-}
-
-func (l *Login) fetchedUserInfo() ([]byte, error) {
-	if l.userinfo != nil || l.record == nil || len(l.record.UserInfo) == 0 {
-		return l.userinfo, nil
-	}
-	return l.registry.open(l.record.UserInfo, "userinfo", l.record)
-}
-
-// Email is the e-mail address among the claims, or else in the userinfo that was
-// fetched at login (many providers have it only there: see Provider.FetchUserInfo),
-// and whether the provider says, by the JSON value true of email_verified, that it has
-// been verified (OpenID Connect Core section 5.1). Never identify somebody by it: that
-// is Issuer and Subject.
-func (l *Login) Email() (addr string, verified bool) {
-	if payload, err := l.claims(); err == nil {
-		addr, verified = oidc.VerifiedEmail(payload)
-	}
-	if addr != "" {
-		return addr, verified
-	}
-	if info, err := l.fetchedUserInfo(); err == nil && info != nil {
-		return oidc.VerifiedEmail(info)
-	}
-	return "", false
-}
-
-// IDToken is the ID token as it came, for a logout URL of one's own; "" where
-// there is none.
+// IDToken is the signed ID token as it came, or as it was inside of an encrypted one, for
+// a logout URL of one's own (OpenID Connect RP-Initiated Logout section 2); "" where there
+// is none.
 func (l *Login) IDToken() (string, error) {
 	if l.rawID != "" || l.record == nil || len(l.record.IDToken) == 0 {
 		return l.rawID, nil
@@ -144,10 +106,11 @@ func (l *Login) claims() ([]byte, error) {
 		}
 		return restored.Payload(), nil
 	}
-	if info, err := l.fetchedUserInfo(); info != nil || err != nil {
-		return info, err
+	kept, err := l.keptProfile()
+	if err != nil || kept.userinfo == nil {
+		return []byte("{}"), err
 	}
-	return []byte("{}"), nil
+	return kept.userinfo, nil
 }
 
 // seal is how a login's tokens and claims are kept in its record: only the same column
@@ -198,12 +161,16 @@ func (g *Registry) loginOf(rec *sessionstore.Record) *Login {
 }
 
 // An actor is for whom the code below it in a context works: a login that a
-// middleware let through, or an owner who is named. The innermost counts.
+// middleware let through, an owner who is named, or the application itself. The
+// innermost counts.
 type actor struct {
 	registry *Registry // whose middleware it was; nil: named by WithOwner, for all
 	login    *Login    // or nil
 	owner    string    // where there is no login
 	parent   *actor
+
+	application bool     // named by WithClientToken
+	scopes      []string // of its token
 }
 
 type actorKey struct{}
@@ -275,6 +242,8 @@ func (c *Client) owner(ctx context.Context) (string, error) {
 	switch {
 	case a != nil && a.login != nil && a.login.Owner != "":
 		return a.login.Owner, nil
+	case a != nil && a.application:
+		return "", fmt.Errorf("signon: the context is of WithClientToken, and this is for users only: %w", ErrInternal)
 	case a != nil && a.owner != "":
 		return a.owner, checkOwner("the context has", a.owner)
 	}

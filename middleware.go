@@ -77,7 +77,7 @@ func (c *Client) identifyRequest(r *http.Request) (ctx context.Context, owner st
 	if err != nil {
 		return nil, "", err
 	}
-	if c.openID && login.Provider == c.name && login.Issuer != c.p.Issuer {
+	if c.openID && login.Provider == c.name && !c.p.issues(login.Issuer) {
 		return nil, "", fmt.Errorf("signon: the login is of the issuer that had the name %s before: %w", c.name, ErrNoLogin)
 	}
 	return withLogin(r.Context(), login), login.Owner, nil

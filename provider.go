@@ -51,7 +51,8 @@ import (
 // A Provider is what one OAuth 2.0 authorization server or OpenID Provider is to
 // the application: plain data, which [Registry.Register] copies and checks. All
 // but the function fields loads from JSON, under the name of the field in snake
-// case, where an unknown member is an error; see [Provider.UnmarshalJSON].
+// case, and from the environment, where an unknown name is an error; see
+// [Provider.UnmarshalJSON], [LoadJSON] and [LoadEnv].
 //
 // The smallest OpenID Provider is a Name, an Issuer, a ClientID, a ClientSecret
 // and Scopes with "openid". The smallest OAuth 2.0 server is a Name, an Endpoint,
@@ -65,16 +66,22 @@ type Provider struct {
 	// ClientID is the client identifier, RFC 6749 section 2.2. Required.
 	ClientID string `json:"client_id"`
 
-	// ClientSecret is the client's password. If empty, the client is public, and
-	// ClientAuth must be nil or [clientauth.None].
+	// ClientSecret is the client's password. If empty, the client is public, or proves
+	// itself by a key or a certificate.
 	ClientSecret Secret `json:"client_secret,omitzero"`
 
-	// ClientAuth is how the application proves itself at the token, revocation
-	// and introspection endpoints, with RFC 6749 section 2.3. If nil,
-	// [clientauth.Basic] where there is a ClientSecret and [clientauth.None] where
-	// there is none. In JSON it is the method's registered name, such as
-	// "client_secret_post".
+	// ClientAuth is how the application proves itself at the token, revocation and
+	// introspection endpoints, with RFC 6749 section 2.3. If nil, [clientauth.Basic]
+	// where there is a ClientSecret and [clientauth.None] where there is none. Where the
+	// provider's metadata list methods without this one, logins and calls fail with
+	// ErrInternal before anything is sent; no other method is tried. In JSON it is the
+	// method's registered name, such as "client_secret_post".
 	ClientAuth clientauth.Method `json:"-"`
+
+	// RevocationAuth and IntrospectionAuth take the place of ClientAuth at those two
+	// endpoints, for a provider that wants another method there. If nil, ClientAuth.
+	RevocationAuth    clientauth.Method `json:"-"`
+	IntrospectionAuth clientauth.Method `json:"-"`
 
 	// RedirectURL is the redirect_uri registered with the provider, on the origin
 	// of Config.BaseURL. If empty, BaseURL + Mount + "/callback/" + Name.
@@ -84,6 +91,19 @@ type Provider struct {
 	// not given below is discovered, by OpenID Connect Discovery 1.0 and then RFC
 	// 8414, when it is first needed. An https URL; http only on a loopback host.
 	Issuer string `json:"issuer,omitzero"`
+
+	// Tenants are those whose users may sign in where Issuer is one of many tenants, with
+	// {tenantid} in it as a segment of its path, as Microsoft's is: GUIDs, in either case.
+	// The ID token's tid must be one of them, else it is [ErrDenied], and its iss that
+	// tenant's, which is then Login.Issuer; a key of the provider's that names an issuer
+	// signs for that one only. MetadataURL says there where the metadata of all tenants
+	// are. Required there unless AnyTenant is set, and an error elsewhere.
+	Tenants []string `json:"tenants,omitzero"`
+
+	// AnyTenant lets in the users of every tenant, for an application that is made for
+	// all of them, and tells them apart by issuer and subject: whoever runs a tenant
+	// decides alone what its users are called.
+	AnyTenant bool `json:"any_tenant,omitzero"`
 
 	// MetadataURL is where the metadata is, if not at the issuer's well-known URL.
 	// Its issuer must still be Issuer.
@@ -113,8 +133,8 @@ type Provider struct {
 	Scopes []string `json:"scopes,omitzero"`
 
 	// AuthorizeParams and TokenParams are sent besides the protocol's own in each
-	// authorization request and each code exchange. They cannot replace a
-	// parameter that Signon sets.
+	// authorization request and, of the latter, in each code exchange and each
+	// [Client.ClientToken]. They cannot replace a parameter that Signon sets.
 	AuthorizeParams url.Values `json:"authorize_params,omitzero"`
 	TokenParams     url.Values `json:"token_params,omitzero"`
 
@@ -138,6 +158,28 @@ type Provider struct {
 	// PS and ES algorithms and EdDSA. HS256 only by naming it here: whoever holds the secret
 	// can then mint identities.
 	SigningAlgs []string `json:"signing_algs,omitzero"`
+
+	// IDTokenEncryptionAlg is the id_token_encrypted_response_alg that the application is
+	// registered with: RSA-OAEP, RSA-OAEP-256, ECDH-ES, ECDH-ES+A128KW, ECDH-ES+A192KW or
+	// ECDH-ES+A256KW. If set, an ID token must come encrypted by it to one of
+	// DecryptionKeys, and signed inside, which is what [Login.IDToken] returns (OpenID
+	// Connect Core section 10.2); if empty, an encrypted one is refused. The content may be
+	// encrypted by AES-GCM or AES-CBC with HMAC, and not be compressed.
+	IDTokenEncryptionAlg string `json:"id_token_encryption_alg,omitzero"`
+
+	// UserInfoSigningAlg and UserInfoEncryptionAlg are the userinfo_signed_response_alg
+	// and the userinfo_encrypted_response_alg that the application is registered with. If
+	// set, a userinfo that is not so is refused. If UserInfoSigningAlg is empty, a signed
+	// one is taken too, by the algorithms of SigningAlgs, and one that is encrypted and
+	// not signed (OpenID Connect Core section 5.3.2) is trusted as plain JSON is, for the
+	// connection that it came over.
+	UserInfoSigningAlg    string `json:"userinfo_signing_alg,omitzero"`
+	UserInfoEncryptionAlg string `json:"userinfo_encryption_alg,omitzero"`
+
+	// DecryptionKeys open what the provider encrypts to the application. While keys roll
+	// over there are several, at most four for one algorithm; [Client.JWKSHandler]
+	// publishes the public ones.
+	DecryptionKeys []DecryptionKey `json:"-"`
 
 	// ResponseMode is how the authorization response comes back: "" for the query
 	// or "form_post", where the browser posts it, from the provider's site: an

@@ -9,24 +9,22 @@ import (
 	"time"
 
 	"github.com/go-json-experiment/json"
-	"golang.org/x/oauth2"
-
-	"github.com/seed1a301047/signon/clientauth"
+	"github.com/go-json-experiment/json/jsontext"
 )
 
 // plainProvider is Provider without its methods, so that decoding it does not
 // come back here.
 type plainProvider Provider
 
-// providerJSON is a Provider as JSON: the fields with a tag, and those that have
-// another form there.
+// providerJSON is a Provider in writing, as JSON or in the environment: the fields
+// with a tag, and those that have another form there.
 type providerJSON struct {
 	*plainProvider `json:",inline"`
+	writtenAuth    `json:",inline"`
 
-	ClientAuth string `json:"client_auth,omitzero"`
-	AuthURL    string `json:"auth_url,omitzero"`
-	TokenURL   string `json:"token_url,omitzero"`
-	MaxAge     int64  `json:"max_age,omitzero"`
+	AuthURL  string `json:"auth_url,omitzero"`
+	TokenURL string `json:"token_url,omitzero"`
+	MaxAge   int64  `json:"max_age,omitzero"`
 }
 
 // maxMaxAge is a century of seconds, which a time.Duration holds.
@@ -40,59 +38,154 @@ const maxMaxAge = 100 * 366 * 24 * 3600
 // A member is named as its field, in snake case; the Endpoint's two are "auth_url"
 // and "token_url". A member that does not exist, or stands there twice, is an error:
 // a misspelt one would otherwise be a setting that is silently off.
+//
+// How the client proves itself is in these members:
+//
+//   - "client_auth", and "revocation_auth" and "introspection_auth" where it is another
+//     at those endpoints: "client_secret_basic", "client_secret_basic_raw" for
+//     [clientauth.BasicRaw], "client_secret_post", "client_secret_jwt",
+//     "private_key_jwt", "tls_client_auth", "self_signed_tls_client_auth" or "none".
+//   - "client_key": one or more private keys, in PEM, for private_key_jwt, where the
+//     first signs, or the one of the certificate. "client_key_id" and "client_key_alg" are
+//     its kid and alg, or a list of them, one for each key in order; with
+//     client_secret_jwt the latter is the hash, such as "HS256".
+//   - "client_certificate": the certificate for TLS, in PEM, and those that lead from it
+//     to its root.
+//   - "decryption_key" and "decryption_key_id": the same for DecryptionKeys.
+//
+// What p was before is gone. [LoadJSON] keeps what the JSON does not name.
 func (p *Provider) UnmarshalJSON(data []byte) error {
-	read := providerJSON{plainProvider: &plainProvider{}}
-	if err := json.Unmarshal(bytes.TrimSpace(data), &read, json.RejectUnknownMembers(true)); err != nil {
-		return jsonFault(data, err)
+	read, err := readWritten(data)
+	if err != nil {
+		return fmt.Errorf("signon: %w", err)
 	}
-	if read.plainProvider == nil {
-		return fmt.Errorf("signon: provider from JSON: it is null, expected an object")
-	}
-	loaded := Provider(*read.plainProvider)
-	loaded.Endpoint = oauth2.Endpoint{AuthURL: read.AuthURL, TokenURL: read.TokenURL}
-	if read.MaxAge < 0 || read.MaxAge > maxMaxAge {
-		return fmt.Errorf("signon: provider from JSON: max_age is %d; expected seconds, 0 to %d", read.MaxAge, maxMaxAge)
-	}
-	loaded.MaxAge = time.Duration(read.MaxAge) * time.Second
-	if read.ClientAuth != "" {
-		method, err := clientauth.ByName(read.ClientAuth)
-		if err != nil {
-			return fmt.Errorf("signon: provider from JSON: client_auth: %w", err)
-		}
-		loaded.ClientAuth = method
+	var loaded Provider
+	if err := read.over(&loaded); err != nil {
+		return fmt.Errorf("signon: %w", err)
 	}
 	*p = loaded
 	return nil
 }
 
+// MarshalJSON writes what [Provider.UnmarshalJSON] reads, except that the client
+// secret is redacted and that private keys and functions are left out.
+func (p Provider) MarshalJSON() ([]byte, error) {
+	plain := plainProvider(p)
+	return json.Marshal(providerJSON{
+		plainProvider: &plain,
+		writtenAuth:   p.writeAuth(),
+		AuthURL:       p.Endpoint.AuthURL,
+		TokenURL:      p.Endpoint.TokenURL,
+		MaxAge:        int64(p.MaxAge / time.Second),
+	})
+}
+
+// written is what was read, and which of the members were there.
+type written struct {
+	providerJSON
+	set map[string]bool
+}
+
+func newWritten() *written {
+	return &written{providerJSON: providerJSON{plainProvider: &plainProvider{}}, set: map[string]bool{}}
+}
+
+func readWritten(data []byte) (*written, error) {
+	w, data := newWritten(), bytes.TrimSpace(data)
+	if err := json.Unmarshal(data, &w.providerJSON, json.RejectUnknownMembers(true)); err != nil {
+		return nil, jsonFault(data, err)
+	}
+	var members map[string]jsontext.Value
+	if err := json.Unmarshal(data, &members); err != nil || members == nil || w.plainProvider == nil {
+		return nil, fmt.Errorf("provider from JSON: it is null, expected an object")
+	}
+	for name := range members {
+		w.set[name] = true
+	}
+	return w, nil
+}
+
+// over puts what is set in place of what p has, and says whose mistake an error is. It
+// changes nothing that a field of p refers to.
+func (w *written) over(p *Provider) error {
+	if err := w.setFields(p); err != nil {
+		return fmt.Errorf("%s: %w", fromJSON(p.Name), err)
+	}
+	return nil
+}
+
+func (w *written) setFields(p *Provider) error {
+	from, to := reflect.ValueOf(w.plainProvider).Elem(), reflect.ValueOf(p).Elem()
+	for name, field := range settings() {
+		if w.set[name] && len(field.Index) == 2 && field.Index[0] == 0 { // of plainProvider
+			to.Field(field.Index[1]).Set(from.Field(field.Index[1]))
+		}
+	}
+	if w.set["auth_url"] {
+		p.Endpoint.AuthURL = w.AuthURL
+	}
+	if w.set["token_url"] {
+		p.Endpoint.TokenURL = w.TokenURL
+	}
+	if w.set["max_age"] {
+		if w.MaxAge < 0 || w.MaxAge > maxMaxAge {
+			return fmt.Errorf("max_age is %d; expected seconds, 0 to %d", w.MaxAge, maxMaxAge)
+		}
+		p.MaxAge = time.Duration(w.MaxAge) * time.Second
+	}
+	return w.authOver(p)
+}
+
+// settings are the members of a Provider in writing, by name. Everything that is read
+// from outside goes by this list, so that no field is forgotten.
+func settings() map[string]reflect.StructField {
+	all := map[string]reflect.StructField{}
+	for _, field := range reflect.VisibleFields(reflect.TypeFor[providerJSON]()) {
+		name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
+		if name != "" && name != "-" {
+			all[name] = field
+		}
+	}
+	return all
+}
+
 // jsonFault says which provider is wrong, and where, in words of the JSON: the types
 // of Go mean nothing to who wrote it, and the value may be a secret.
 func jsonFault(data []byte, err error) error {
-	of := "provider from JSON"
 	var named struct {
 		Name string `json:"name"`
 	}
-	if json.Unmarshal(data, &named) == nil && named.Name != "" {
-		of = fmt.Sprintf("provider %q from JSON", clip(named.Name, maxName))
-	}
+	_ = json.Unmarshal(data, &named, jsontext.AllowDuplicateNames(true)) // as far as it can be read
+	of := fromJSON(named.Name)
 	wrong, ok := errors.AsType[*json.SemanticError](err)
 	if !ok {
-		return fmt.Errorf("signon: %s: not one JSON object: %w", of, err)
+		return fmt.Errorf("%s: not one JSON object: %w", of, err)
 	}
 	if errors.Is(err, json.ErrUnknownName) {
-		return fmt.Errorf("signon: %s: unknown member %q; members are named as the fields of Provider, in snake case, and the endpoints auth_url and token_url",
-			of, clip(wrong.JSONPointer.LastToken(), 64))
+		name := wrong.JSONPointer.LastToken()
+		return fmt.Errorf("%s: unknown member %q%s; members are named as the fields of Provider, in snake case, and the endpoints auth_url and token_url",
+			of, clip(name, 64), orRather(nearest(name, settings())))
 	}
 	if wrong.JSONPointer == "" {
-		return fmt.Errorf("signon: %s: expected one JSON object", of)
+		return fmt.Errorf("%s: expected one JSON object", of)
 	}
-	return fmt.Errorf("signon: %s: member %q must not be a %s; expected %s",
+	return fmt.Errorf("%s: member %q must not be a %s; expected %s",
 		of, clip(strings.TrimPrefix(string(wrong.JSONPointer), "/"), 64), wrong.JSONKind, jsonForm(wrong.GoType))
+}
+
+func fromJSON(name string) string {
+	if name == "" {
+		return "provider from JSON"
+	}
+	return fmt.Sprintf("provider %q from JSON", clip(name, maxName))
 }
 
 func jsonForm(t reflect.Type) string {
 	if t == nil {
 		return "another type"
+	}
+	if t == reflect.TypeFor[oneOrMore]() {
+		return "a string, or a list of them"
 	}
 	switch t.Kind() {
 	case reflect.String:
@@ -107,20 +200,4 @@ func jsonForm(t reflect.Type) string {
 		return "an object"
 	}
 	return "another type"
-}
-
-// MarshalJSON writes what [Provider.UnmarshalJSON] reads, except that the client
-// secret is redacted and that functions are left out.
-func (p Provider) MarshalJSON() ([]byte, error) {
-	plain := plainProvider(p)
-	written := providerJSON{
-		plainProvider: &plain,
-		AuthURL:       p.Endpoint.AuthURL,
-		TokenURL:      p.Endpoint.TokenURL,
-		MaxAge:        int64(p.MaxAge / time.Second),
-	}
-	if p.ClientAuth != nil {
-		written.ClientAuth = p.ClientAuth.Name()
-	}
-	return json.Marshal(written)
 }

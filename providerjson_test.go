@@ -18,8 +18,11 @@ import (
 // fullProvider sets every field that loads from JSON.
 func fullProvider() signon.Provider {
 	return signon.Provider{
-		Name: "corp", ClientID: "app", ClientSecret: "s3cret", ClientAuth: clientauth.Post{},
-		RedirectURL: "https://app.test/cb", Issuer: "https://op.test", MetadataURL: "https://op.test/m",
+		Name: "corp", ClientID: "app", ClientSecret: "s3cret", RevocationAuth: clientauth.Post{}, IntrospectionAuth: clientauth.BasicRaw{},
+		ClientAuth: clientauth.PrivateKeyJWT{Keys: []clientauth.Key{{ID: "k1", Alg: "ES256"}, {ID: "k2", Alg: "EdDSA"}}, Audience: "https://op.test/t", Type: "JWT"},
+		Tenants:    []string{"a", "b"}, AnyTenant: true, IDTokenEncryptionAlg: "ECDH-ES", UserInfoSigningAlg: "ES256", UserInfoEncryptionAlg: "ECDH-ES",
+		DecryptionKeys: []signon.DecryptionKey{{ID: "d1"}},
+		RedirectURL:    "https://app.test/cb", Issuer: "https://op.test", MetadataURL: "https://op.test/m",
 		Endpoint:    oauth2.Endpoint{AuthURL: "https://op.test/a", TokenURL: "https://op.test/t"},
 		UserInfoURL: "https://op.test/u", RevocationURL: "https://op.test/r", IntrospectionURL: "https://op.test/i", JWKSURL: "https://op.test/j",
 		JWKS: json.RawMessage(`{"keys":[]}`), APIBaseURL: "https://api.test/", Scopes: []string{"openid", "email"},
@@ -30,7 +33,7 @@ func fullProvider() signon.Provider {
 	}
 }
 
-// A Provider reads what it has written, every field of it but the secret, which is
+// A Provider reads what it has written, every field of it but the secret and the keys, which are
 // not written, and the functions.
 func TestProviderJSONRoundTrip(t *testing.T) {
 	p := fullProvider()
@@ -68,6 +71,11 @@ func TestProviderJSONRefused(t *testing.T) {
 		{"wrong type", `{"name":5}`},
 		{"scopes a string", `{"scopes":"openid email"}`},
 		{"unknown client_auth", `{"client_auth":"magic"}`},
+		{"client_auth a list", `{"client_auth":["none"]}`},
+		{"a key that is none", `{"client_auth":"private_key_jwt","client_key":"magic"}`},
+		{"a key that nothing uses", `{"client_key_id":"a"}`},
+		{"an ID that is a number", `{"client_auth":"private_key_jwt","client_key_id":5}`},
+		{"an ID in a list that is a number", `{"client_auth":"private_key_jwt","client_key_id":["a",5]}`},
 		{"max_age a string", `{"max_age":"1h"}`},
 		{"max_age a fraction", `{"max_age":1.5}`},
 		{"max_age negative", `{"max_age":-1}`},

@@ -106,9 +106,7 @@ func (g *Registry) recordOf(login *Login, r *http.Request) *sessionstore.Record 
 		CreatedAt: login.CreatedAt, LastSeen: login.LastSeen, ExpiresAt: login.ExpiresAt,
 	}
 	rec.IDToken = g.seal([]byte(login.rawID), "id_token", rec)
-	if login.userinfo != nil {
-		rec.UserInfo = g.seal(login.userinfo, "userinfo", rec)
-	}
+	rec.UserInfo = g.seal(login.profile.append(nil), "profile", rec)
 	return rec
 }
 

@@ -12,7 +12,8 @@ import (
 //
 // Space around a secret is not removed, but [Registry.Register] refuses it: a
 // line feed at the end of a secret file is the usual cause of an invalid_client
-// that nobody understands.
+// that nobody understands. Only where [LoadEnv] reads the file, one line feed at
+// its end is no part of the secret.
 type Secret string
 
 const redacted = "[redacted]"

@@ -89,6 +89,9 @@ func (c *Client) loginMetadata(ctx context.Context) (*discovery.Metadata, error)
 	if errors.Is(err, outbound.ErrUnreachable) {
 		return nil, fmt.Errorf("%w: %w", ErrUnavailable, providerFault(c.name, err))
 	}
+	if err == nil {
+		err = c.fitsMetadata(oauth.Token, md) // before the user has done anything for a login that cannot end well
+	}
 	return md, providerFault(c.name, err)
 }
 
@@ -140,7 +143,7 @@ func (c *Client) loginQuery(w http.ResponseWriter, r *http.Request) (url.Values,
 	}
 	// A login that the provider has begun says whose it is, OpenID Connect Core
 	// section 4.
-	if iss := query.Get("iss"); iss != "" && c.p.Issuer != "" && iss != c.p.Issuer {
+	if iss := query.Get("iss"); iss != "" && c.p.Issuer != "" && !c.p.names(iss) {
 		return nil, fmt.Errorf("%w: iss is %q, expected %q", ErrRequest, clip(iss, 200), c.p.Issuer)
 	}
 	return query, nil
@@ -286,6 +289,7 @@ func (c *Client) authorizationURL(ctx context.Context, md *discovery.Metadata, s
 	if c.openID {
 		all.Set("nonce", t.nonce)
 	}
+	asked := all.Get("scope")
 	if all, err = c.runAuthorizeHook(ctx, all); err != nil {
 		return "", err
 	}
@@ -293,6 +297,7 @@ func (c *Client) authorizationURL(ctx context.Context, md *discovery.Metadata, s
 		if err := t.expect(all); err != nil { // what the hook asks for is checked too
 			return "", err
 		}
+		t.scope = plainScope(asked, t.scope)
 	}
 	return withQuery(md.AuthorizationEndpoint, all.Encode()), nil
 }
@@ -312,6 +317,22 @@ func (t *transaction) expect(params url.Values) error {
 	}
 	t.scope = params.Get("scope")
 	return nil
+}
+
+// plainScope is the scope that a hook left, as RFC 6749 section 3.3 writes it: where it
+// only put something else than a space between the scopes, what was asked for. That is
+// what a token has whose response does not say.
+func plainScope(asked, left string) string {
+	scopes := strings.Fields(asked)
+	if len(scopes) < 2 || strings.Contains(left, " ") {
+		return left
+	}
+	between, ok := strings.CutPrefix(left, scopes[0])
+	between, _, found := strings.Cut(between, scopes[1])
+	if ok && found && left == strings.Join(scopes, between) {
+		return asked
+	}
+	return left
 }
 
 // runAuthorizeHook lets the hook bend the request, but not what protects it.

@@ -92,6 +92,9 @@ func (c *Client) Token(ctx context.Context) (*oauth2.Token, error) {
 	if token := c.inProgress(ctx); token != nil {
 		return token, nil
 	}
+	if scopes, ok := c.application(ctx); ok {
+		return c.ClientToken(ctx, scopes...)
+	}
 	owner, err := c.owner(ctx)
 	if err != nil {
 		return nil, err
@@ -179,6 +182,9 @@ func (c *Client) deleteOld(ctx context.Context, key tokenstore.Key, old *oauth2.
 // what was revoked is gone here in any case. It wraps [errors.ErrUnsupported] where
 // the provider has no revocation endpoint.
 func (c *Client) Revoke(ctx context.Context) error {
+	if scopes, ok := c.application(ctx); ok {
+		return c.revokeClientToken(ctx, scopes)
+	}
 	owner, err := c.owner(ctx)
 	if err != nil {
 		return err

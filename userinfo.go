@@ -55,37 +55,54 @@ func (c *Client) UserInfo(ctx context.Context, token *oauth2.Token) (*UserInfo, 
 	if md.UserInfoEndpoint == "" {
 		return nil, fmt.Errorf("signon: provider %s has no userinfo endpoint; set UserInfoURL: %w", c.name, ErrProvider)
 	}
-	subject := ""
+	var of Login
 	if a := c.actor(ctx); c.openID && a != nil && a.login != nil && a.login.Provider == c.name {
-		subject = a.login.Subject
+		of = *a.login
 	}
-	info, err := c.fetchUserInfo(ctx, md, token, subject)
+	info, err := c.fetchUserInfo(ctx, md, token, &of)
 	if err != nil {
 		return nil, err
 	}
 	return &UserInfo{Subject: info.Subject, info: info}, nil
 }
 
-func (c *Client) fetchUserInfo(ctx context.Context, md *discovery.Metadata, token *oauth2.Token, subject string) (*oidc.UserInfo, error) {
+// fetchUserInfo asks about whoever the login is of: its Issuer and Subject are "" where
+// they are not known.
+func (c *Client) fetchUserInfo(ctx context.Context, md *discovery.Metadata, token *oauth2.Token, of *Login) (*oidc.UserInfo, error) {
 	resp, err := c.getUserInfo(ctx, md.UserInfoEndpoint, token)
 	if err != nil {
 		return nil, providerFault(c.name, err)
 	}
-	options := oidc.UserInfoOptions{Subject: subject, SubjectClaim: c.subjectClaim(resp.Body)}
+	options := oidc.UserInfoOptions{Issuer: of.Issuer, Subject: of.Subject, SubjectClaim: c.subjectClaim(resp.Body)}
 	switch mediaType := outbound.MediaType(resp.Header); {
+	case mediaType == "application/jwt" && c.openID:
+		return c.verifyUserInfo(ctx, string(resp.Body), options)
+	case c.p.UserInfoSigningAlg != "" || c.p.UserInfoEncryptionAlg != "":
+		return nil, fmt.Errorf("provider %s: %w: userinfo of type %q, expected application/jwt; "+
+			"compare UserInfoSigningAlg and UserInfoEncryptionAlg with what the application is registered with (OpenID Connect Core section 5.3.2)",
+			c.name, ErrProvider, clip(mediaType, 64))
 	case mediaType == "application/json", !c.openID && mediaType == "application/vnd.github+json":
 		info, err := oidc.ParseUserInfo(resp.Body, options)
-		return info, providerFault(c.name, err)
-	case mediaType == "application/jwt" && c.openID:
-		expect, err := c.expect(ctx)
-		if err != nil {
-			return nil, err
-		}
-		info, err := oidc.VerifyUserInfoJWT(ctx, string(resp.Body), c.source, expect, options)
 		return info, providerFault(c.name, err)
 	default:
 		return nil, fmt.Errorf("provider %s: %w: userinfo of type %q, expected application/json", c.name, ErrProvider, clip(mediaType, 64))
 	}
+}
+
+// verifyUserInfo reads a userinfo that is a JWT: signed by what was agreed on, or as an
+// ID token is where nothing was, and inside of what was encrypted where that was agreed.
+func (c *Client) verifyUserInfo(ctx context.Context, raw string, options oidc.UserInfoOptions) (*oidc.UserInfo, error) {
+	expect, err := c.expect(ctx)
+	if err != nil {
+		return nil, err
+	}
+	expect.Decrypter = c.userInfoDecrypter
+	if alg := c.p.UserInfoSigningAlg; alg != "" {
+		expect.Algs = []string{alg}
+	}
+	options.Unsigned = c.p.UserInfoSigningAlg == "" // then encryption was all that was agreed on
+	info, err := oidc.VerifyUserInfoJWT(ctx, raw, c.source, expect, options)
+	return info, providerFault(c.name, err)
 }
 
 // subjectClaim is the member that identifies the user of an OAuth 2.0 server: the
@@ -114,7 +131,7 @@ func (c *Client) getUserInfo(ctx context.Context, endpoint string, token *oauth2
 		return nil, err
 	}
 	req.Header.Set("Authorization", "Bearer "+token.AccessToken)
-	req.Header.Set("Accept", "application/json")
+	req.Header.Set("Accept", c.userInfoType())
 	if req, err = c.hookUserInfoRequest(ctx, req); err != nil {
 		return nil, err
 	}
@@ -133,6 +150,14 @@ func (c *Client) getUserInfo(ctx context.Context, endpoint string, token *oauth2
 		return nil, outbound.NewStatusError(resp.Status, resp.Header)
 	}
 	return resp, nil
+}
+
+// userInfoType is the type to ask for: that which is agreed on.
+func (c *Client) userInfoType() string {
+	if c.p.UserInfoSigningAlg != "" || c.p.UserInfoEncryptionAlg != "" {
+		return "application/jwt"
+	}
+	return "application/json"
 }
 
 // hookUserInfoRequest lets the hook bend the request, but not where it goes.

@@ -1,7 +1,6 @@
 package signon
 
 import (
-	"crypto/sha256"
 	"fmt"
 	"net/netip"
 	"net/url"
@@ -11,7 +10,6 @@ import (
 
 	"golang.org/x/oauth2"
 
-	"github.com/seed1a301047/signon/clientauth"
 	"github.com/seed1a301047/signon/internal/outbound"
 	"github.com/seed1a301047/signon/sessionstore"
 )
@@ -44,6 +42,7 @@ func (p *Provider) validate(g *Registry) error {
 	for _, check := range []func(*Registry) error{
 		p.checkIdentity, p.checkClientAuth, p.checkEndpoints, p.checkLocalURLs,
 		p.checkScopes, p.checkParams, p.checkIDToken, p.checkTokens,
+		p.checkEncryption, p.checkTenants,
 	} {
 		if err := check(g); err != nil {
 			return err
@@ -60,37 +59,6 @@ func (p *Provider) checkIdentity(*Registry) error {
 		return fmt.Errorf("ClientID is empty; set what the provider gave when the application was registered there")
 	case strings.TrimSpace(p.ClientID) != p.ClientID:
 		return fmt.Errorf("ClientID has space around it; remove it")
-	}
-	return nil
-}
-
-func (p *Provider) checkClientAuth(g *Registry) error {
-	secret := string(p.ClientSecret)
-	if slices.Contains(g.keySums, sha256.Sum256([]byte(secret))) {
-		return fmt.Errorf("ClientSecret is one of Config.Keys too, so the provider could seal login cookies; make a key of 32 random bytes")
-	}
-	if secret == redacted {
-		return fmt.Errorf("ClientSecret is %q: it comes from a Provider that was written out, which never shows it; set it from where secrets are kept", redacted)
-	}
-	if strings.TrimSpace(secret) != secret {
-		return fmt.Errorf("ClientSecret has space around it, perhaps the line feed of a file; remove it")
-	}
-	if p.ClientAuth == nil {
-		p.ClientAuth = clientauth.None{}
-		if secret != "" {
-			p.ClientAuth = clientauth.Basic{}
-		}
-		return nil
-	}
-	switch p.ClientAuth.(type) {
-	case clientauth.Basic, clientauth.Post, *clientauth.Basic, *clientauth.Post:
-		if secret == "" {
-			return fmt.Errorf("ClientSecret is empty, which ClientAuth %s needs; set it, or use clientauth.None for a public client", p.ClientAuth.Name())
-		}
-	case clientauth.None, *clientauth.None:
-		if secret != "" {
-			return fmt.Errorf("ClientSecret is set, which ClientAuth none never sends; remove one of them")
-		}
 	}
 	return nil
 }

@@ -2,6 +2,7 @@ package clientauth_test
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -22,6 +23,51 @@ func ExampleByName() {
 	}
 	fmt.Println(r.Params.Encode())
 	// Output: client_id=app&client_secret=s3cret
+}
+
+// A key in a file proves the client, and no secret is sent. Its public half is published by
+// Client.JWKSHandler, or given to the provider when the client is registered there.
+func ExamplePrivateKeyJWT() {
+	signers, err := clientauth.ParseKeys([]byte(keyFile)) // os.ReadFile("client.pem")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	method := clientauth.PrivateKeyJWT{Keys: []clientauth.Key{{ID: "2026-03", Signer: signers[0]}}}
+
+	fmt.Println(method.Name(), method.AssertionAlg())
+	// Output: private_key_jwt EdDSA
+}
+
+// The example key of RFC 8410 section 10.3.
+const keyFile = `-----BEGIN PRIVATE KEY-----
+MC4CAQAwBQYDK2VwBCIEINTuctv5E1hK1bbY8fdp+K06/nwoy/HU++CXqI9EdVhC
+-----END PRIVATE KEY-----
+`
+
+// While keys roll over, the first one signs and all are published. A Key never prints what
+// it signs with.
+func ExampleKey() {
+	signers, err := clientauth.ParseKeys([]byte(keyFile))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	k := clientauth.Key{ID: "2026-03", Alg: "EdDSA", Signer: signers[0]}
+	fmt.Println(k)
+	// Output: clientauth.Key{ID: "2026-03", Alg: "EdDSA"}
+}
+
+// The certificate is read again for each new connection, so that it can be renewed.
+func ExampleTLS() {
+	method := clientauth.TLS{
+		GetCertificate: func(context.Context) (*tls.Certificate, error) {
+			cert, err := tls.LoadX509KeyPair("client.crt", "client.key")
+			return &cert, err
+		},
+	}
+	fmt.Println(method.Name())
+	// Output: tls_client_auth
 }
 
 // A gateway in front of the provider wants its own key besides the client's secret.

@@ -6,6 +6,18 @@
 //
 //	signon.Provider{ClientAuth: clientauth.Post{}, ...}
 //
+// # Stronger than a secret
+//
+// A secret that is sent can be stolen on the way, or by the server that it is sent to.
+// [PrivateKeyJWT] and [SecretJWT] sign a short-lived assertion instead, and [TLS]
+// proves the key of a certificate:
+//
+//	signers, err := clientauth.ParseKeys(pem)
+//	...
+//	signon.Provider{ClientAuth: clientauth.PrivateKeyJWT{
+//		Keys: []clientauth.Key{{ID: "2026-03", Signer: signers[0]}},
+//	}, ...}
+//
 // # Your own
 //
 // A [Method] adds what it needs to the request, once, just before it is sent:
@@ -22,6 +34,7 @@ package clientauth
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -77,14 +90,21 @@ func (r Request) LogValue() slog.Value {
 // MarshalText returns what [Request.String] returns.
 func (r Request) MarshalText() ([]byte, error) { return []byte(r.String()), nil }
 
-// ByName returns the method that a configuration names: "client_secret_basic",
-// "client_secret_post" or "none". Any other name is an error: nothing falls back
-// to a weaker method.
+// ByName returns the method that a configuration names, where the name says all:
+// "client_secret_basic", "client_secret_post", "client_secret_jwt" or "none". For a
+// method that needs a key or a certificate the error says how to configure it. Any
+// other name is an error: nothing falls back to a weaker method.
 func ByName(name string) (Method, error) {
-	for _, m := range []Method{Basic{}, Post{}, None{}} {
+	for _, m := range []Method{Basic{}, Post{}, SecretJWT{}, None{}} {
 		if m.Name() == name {
 			return m, nil
 		}
 	}
-	return nil, fmt.Errorf("clientauth: no method %.200q: use client_secret_basic, client_secret_post or none", name)
+	switch name {
+	case "private_key_jwt":
+		return nil, errors.New("clientauth: private_key_jwt needs a key: give one with it, or use PrivateKeyJWT{Keys: ...} in Go")
+	case "tls_client_auth", "self_signed_tls_client_auth":
+		return nil, fmt.Errorf("clientauth: %s needs a certificate and its key: give both with it, or use TLS{Certificate: ...} in Go", name)
+	}
+	return nil, fmt.Errorf("clientauth: no method %.200q: use client_secret_basic, client_secret_post, client_secret_jwt, private_key_jwt, tls_client_auth, self_signed_tls_client_auth or none", name)
 }

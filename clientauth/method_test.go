@@ -15,9 +15,12 @@ import (
 	"github.com/seed1a301047/signon/clientauth"
 )
 
+// long is a secret that is long enough for every hash.
+var long = strings.Repeat("long secret ", 6)
+
 func request(id, secret string) *clientauth.Request {
 	return &clientauth.Request{
-		ClientID: id, Secret: secret, Endpoint: "https://op.example/token",
+		ClientID: id, Secret: secret, Issuer: "https://op.example", Endpoint: "https://op.example/token",
 		Header: http.Header{}, Params: url.Values{"grant_type": {"authorization_code"}},
 	}
 }
@@ -53,13 +56,17 @@ func TestBasicEncodes(t *testing.T) {
 	}
 }
 
-// CA-01: the encoding can be switched off for a provider that does not decode.
-func TestBasicUnencoded(t *testing.T) {
+// CA-01: the encoding can be left out for a provider that does not decode.
+func TestBasicRaw(t *testing.T) {
 	r := request("my client", "p+s:s%")
-	require.NoError(t, clientauth.Basic{Unencoded: true}.Authenticate(t.Context(), r))
+	require.NoError(t, clientauth.BasicRaw{}.Authenticate(t.Context(), r))
 	require.Equal(t, "my client:p+s:s%", basic(t, r))
+	require.Len(t, r.Params, 1, "BasicRaw puts nothing into the form")
+	require.Equal(t, clientauth.Basic{}.Name(), clientauth.BasicRaw{}.Name())
 
-	require.Error(t, clientauth.Basic{Unencoded: true}.Authenticate(t.Context(), request("a:b", "secret")))
+	border := request("a:b", "secret")
+	require.Error(t, clientauth.BasicRaw{}.Authenticate(t.Context(), border))
+	require.Empty(t, border.Header)
 }
 
 func TestPost(t *testing.T) {
@@ -76,28 +83,50 @@ func TestNone(t *testing.T) {
 	require.Empty(t, r.Header)
 }
 
+// CA-12: a method that needs a secret says so when the client is registered, and sends
+// nothing without one.
 func TestMissingCredentials(t *testing.T) {
-	for _, m := range []clientauth.Method{clientauth.Basic{}, clientauth.Post{}, clientauth.None{}} {
-		t.Run(m.Name(), func(t *testing.T) {
-			require.Error(t, m.Authenticate(t.Context(), request("", "secret")), "no client id")
-			err := m.Authenticate(t.Context(), request("client", ""))
-			require.Equal(t, m.Name() == "none", err == nil, "no secret")
+	for _, c := range []struct {
+		name   string
+		method clientauth.Method
+	}{
+		{"basic", clientauth.Basic{}}, {"basic, raw", clientauth.BasicRaw{}}, {"post", clientauth.Post{}},
+		{"secret JWT", clientauth.SecretJWT{}}, {"none", clientauth.None{}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			anonymous := request("", long)
+			require.Error(t, c.method.Authenticate(t.Context(), anonymous), "no client id")
+			require.Len(t, anonymous.Params, 1)
+
+			r := request("client", "")
+			err := c.method.Authenticate(t.Context(), r)
+			require.Equal(t, c.method.Name() == "none", err == nil, "no secret")
+			require.Empty(t, r.Header)
+			checker, ok := c.method.(clientauth.Checker)
+			require.Equal(t, err != nil, ok)
+			if ok {
+				require.Error(t, checker.Check(t.Context(), r))
+				require.NoError(t, checker.Check(t.Context(), request("client", long)))
+			}
 		})
 	}
 }
 
-// CA-02: a name that is not known is an error, and never another method.
+// CA-02: a name that is not known is an error, and never another method; neither is one
+// for which a name is not enough.
 func TestByName(t *testing.T) {
-	for _, want := range []clientauth.Method{clientauth.Basic{}, clientauth.Post{}, clientauth.None{}} {
+	for _, want := range []clientauth.Method{clientauth.Basic{}, clientauth.Post{}, clientauth.SecretJWT{}, clientauth.None{}} {
 		got, err := clientauth.ByName(want.Name())
 		require.NoError(t, err)
 		require.Equal(t, want, got)
 	}
-	for _, name := range []string{"", "basic", "CLIENT_SECRET_BASIC", "private_key_jwt", strings.Repeat("x", 1e6)} {
+	for _, name := range []string{
+		"", "basic", "CLIENT_SECRET_BASIC", "private_key_jwt", "tls_client_auth", "self_signed_tls_client_auth", strings.Repeat("x", 1e6),
+	} {
 		got, err := clientauth.ByName(name)
 		require.Error(t, err)
 		require.Nil(t, got)
-		require.Less(t, len(err.Error()), 400)
+		require.Less(t, len(err.Error()), 500)
 	}
 }
 

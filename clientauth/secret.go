@@ -9,34 +9,58 @@ import (
 )
 
 // Basic is the method client_secret_basic: id and secret in the Authorization
-// header, RFC 6749 section 2.3.1. All servers that issue secrets must take it.
-type Basic struct {
-	// Unencoded leaves out the form-urlencoding of id and secret that the RFC
-	// asks for before they are joined. It is for a provider that does not decode
-	// them, which shows as invalid_client as soon as one of them contains a
-	// character other than A-Z, a-z, 0-9, '-', '.' and '_'.
-	Unencoded bool
-}
+// header, each form-urlencoded before they are joined, RFC 6749 section 2.3.1. All
+// servers that issue secrets must take it.
+type Basic struct{}
 
 // Name returns "client_secret_basic".
 func (Basic) Name() string { return "client_secret_basic" }
 
+// Check reports an empty secret.
+func (b Basic) Check(_ context.Context, r *Request) error { return ready(b, r) }
+
 // Authenticate sets the Authorization header. It is an error if the id or the
-// secret is empty, or if Unencoded is set and the id has a colon, which would move
-// the border between the two.
+// secret is empty.
 func (b Basic) Authenticate(_ context.Context, r *Request) error {
 	if err := ready(b, r); err != nil {
 		return err
 	}
-	id, secret := url.QueryEscape(r.ClientID), url.QueryEscape(r.Secret)
-	if b.Unencoded {
-		id, secret = r.ClientID, r.Secret
+	setBasic(r, url.QueryEscape(r.ClientID), url.QueryEscape(r.Secret))
+	return nil
+}
+
+// BasicRaw is [Basic] without the form-urlencoding that the RFC asks for. It is for a
+// provider that does not decode id and secret, which shows as invalid_client as soon
+// as one of them contains a character other than A-Z, a-z, 0-9, '-', '.' and '_'.
+// Without such a character both are the same.
+type BasicRaw struct{}
+
+// Name returns "client_secret_basic", which is what the provider calls it.
+func (BasicRaw) Name() string { return "client_secret_basic" }
+
+// Check reports what [BasicRaw.Authenticate] would.
+func (b BasicRaw) Check(_ context.Context, r *Request) error {
+	if err := ready(b, r); err != nil {
+		return err
 	}
-	if strings.Contains(id, ":") {
+	if strings.Contains(r.ClientID, ":") {
 		return errors.New("clientauth: client_secret_basic: a client id with a colon cannot be sent unencoded: use Basic{} or Post{}")
 	}
-	r.Header.Set("Authorization", "Basic "+base64.StdEncoding.EncodeToString([]byte(id+":"+secret)))
 	return nil
+}
+
+// Authenticate sets the Authorization header. It is an error if the id or the secret
+// is empty, or if the id has a colon, which would move the border between the two.
+func (b BasicRaw) Authenticate(ctx context.Context, r *Request) error {
+	if err := b.Check(ctx, r); err != nil {
+		return err
+	}
+	setBasic(r, r.ClientID, r.Secret)
+	return nil
+}
+
+func setBasic(r *Request, id, secret string) {
+	r.Header.Set("Authorization", "Basic "+base64.StdEncoding.EncodeToString([]byte(id+":"+secret)))
 }
 
 // Post is the method client_secret_post: id and secret as parameters of the form,
@@ -45,6 +69,9 @@ type Post struct{}
 
 // Name returns "client_secret_post".
 func (Post) Name() string { return "client_secret_post" }
+
+// Check reports an empty secret.
+func (p Post) Check(_ context.Context, r *Request) error { return ready(p, r) }
 
 // Authenticate sets client_id and client_secret. It is an error if one of them is
 // empty.
@@ -79,7 +106,7 @@ func ready(m Method, r *Request) error {
 	case r.ClientID == "":
 		return errors.New("clientauth: " + m.Name() + ": the client id is empty")
 	case r.Secret == "":
-		return errors.New("clientauth: " + m.Name() + ": the client secret is empty: set it, or use None for a public client")
+		return errors.New("clientauth: " + m.Name() + ": the client secret is empty: set ClientSecret, or use None for a public client")
 	}
 	return nil
 }

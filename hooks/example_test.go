@@ -60,3 +60,40 @@ func ExampleRequest() {
 	fmt.Printf("%+v\n", r)
 	// Output: hooks.Request{Provider: "example", URL: "https://op.example/token", Header: ["Accept"], Params: ["grant_type" "refresh_token"]}
 }
+
+// A provider answers with status 200 and an error code of its own, of which one means
+// that the refresh token has expired.
+func ExampleErrorMember() {
+	h := hooks.Join(
+		hooks.ErrorMember("errcode", "errmsg"),
+		hooks.ErrorCodes(map[string]string{"40030": "invalid_grant"}),
+	)
+	r := &hooks.Response{Status: 200, Body: []byte(`{"errcode":40030,"errmsg":"refresh_token expired"}`)}
+	if err := h.RefreshResponse(context.Background(), r); err != nil {
+		fmt.Println(err)
+	}
+	fmt.Println(string(r.Body))
+	// Output: {"errcode":40030,"errmsg":"refresh_token expired","error":"invalid_grant","error_description":"refresh_token expired"}
+}
+
+// A provider has names of its own for what OpenID Connect calls name and picture, and no
+// address that it has verified.
+func ExampleProfile() {
+	h := hooks.Hooks{Profile: func(_ context.Context, p *hooks.Profile) error {
+		var user struct {
+			DisplayName string `json:"display_name"`
+			AvatarURL   string `json:"avatar_url"`
+		}
+		if err := p.DecodeUserInfo(&user); err != nil {
+			return err
+		}
+		p.Name, p.Picture, p.EmailVerified = user.DisplayName, user.AvatarURL, false
+		return nil
+	}}
+	p := &hooks.Profile{UserInfo: []byte(`{"id":9007199254740993,"display_name":"Ada","avatar_url":"https://example.com/ada.png"}`)}
+	if err := h.Profile(context.Background(), p); err != nil {
+		fmt.Println(err)
+	}
+	fmt.Println(p.Name, p.Picture)
+	// Output: Ada https://example.com/ada.png
+}

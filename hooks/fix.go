@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"mime"
 	"net/url"
+	"slices"
+	"strings"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -13,22 +15,83 @@ import (
 
 // DefaultTokenType returns Hooks for a provider whose token response has no
 // token_type, which RFC 6749 section 5.1 requires: Slack was one. Where the member
-// is absent from a JSON object, it is set to tokenType, usually "Bearer"; where it
-// is there, it stays and is checked.
+// is absent, it is set to tokenType, usually "Bearer"; where it is there, it stays and
+// is checked.
 func DefaultTokenType(tokenType string) Hooks {
-	quoted, _ := jsontext.AppendQuote(nil, tokenType) // invalid UTF-8 becomes U+FFFD, and is refused as a type
-	fix := func(_ context.Context, r *Response) error {
-		var members map[string]jsontext.Value
-		if json.Unmarshal(r.Body, &members) != nil || members == nil {
-			return nil // not an object, or an ambiguous one: the checks say so better
-		}
+	return tokenFix(func(members object) (bool, error) {
 		if _, ok := members["token_type"]; ok {
-			return nil
+			return false, nil
 		}
-		members["token_type"] = quoted
-		return r.setJSON(members)
-	}
-	return Hooks{TokenResponse: fix, RefreshResponse: fix}
+		members["token_type"] = quoted(tokenType)
+		return true, nil
+	})
+}
+
+// OddTokenType returns Hooks for a provider that calls its bearer tokens something
+// else than "Bearer": Slack says "user" and "bot". A token_type that is one of odd, in
+// whatever case, becomes "Bearer"; any other stays and is checked, RFC 6749 section 7.1.
+// Name only what the provider documents as a token for the header "Authorization:
+// Bearer".
+func OddTokenType(odd ...string) Hooks {
+	odd = slices.Clone(odd)
+	return tokenFix(func(members object) (bool, error) {
+		said, ok := members.text("token_type")
+		if !ok || !slices.ContainsFunc(odd, func(s string) bool { return strings.EqualFold(s, said) }) {
+			return false, nil
+		}
+		members["token_type"] = quoted("Bearer")
+		return true, nil
+	})
+}
+
+// RenameTokenMember returns Hooks for a provider whose token response has a member of
+// RFC 6749 section 5.1 under a name of its own: RenameTokenMember("expires", "expires_in").
+// Where to is there too, neither is changed. It need not be used for an expires_in that
+// is a string.
+func RenameTokenMember(from, to string) Hooks {
+	return tokenFix(func(members object) (bool, error) {
+		value, there := members[from]
+		if _, taken := members[to]; taken || !there {
+			return false, nil
+		}
+		members[to] = value
+		delete(members, from)
+		return true, nil
+	})
+}
+
+// aboutToken are the members that belong to one token: of two tokens in one response
+// they must not be mixed.
+func aboutToken() []string {
+	return []string{"access_token", "token_type", "expires_in", "refresh_token", "id_token", "scope"}
+}
+
+// NestedTokenResponse returns Hooks for a provider whose token response stands inside
+// another object: under "data" at TikTok, under "authed_user" where Slack gives the user's
+// token beside the application's. The members of the object at path take the place of
+// the outer ones. Outer members that belong to a token go, also where there is nothing
+// at path, so that the one token is never taken for the other; the rest stays, such as
+// an error.
+//
+// Where the answer to a refresh is not nested, set RefreshResponse of the result to nil.
+func NestedTokenResponse(path ...string) Hooks {
+	path = slices.Clone(path)
+	return tokenFix(func(members object) (bool, error) {
+		if len(path) == 0 {
+			return false, errors.New("hooks: NestedTokenResponse has no path")
+		}
+		value, _ := descend(members[path[0]], path[1:])
+		var inner object
+		_ = json.Unmarshal(value, &inner) // what is no object has no members
+		delete(members, path[0])
+		for _, name := range aboutToken() {
+			delete(members, name)
+		}
+		for name, value := range inner {
+			members[name] = value
+		}
+		return true, nil
+	})
 }
 
 // FormTokenResponse returns Hooks for a provider that answers the token request
@@ -37,7 +100,7 @@ func DefaultTokenType(tokenType string) Hooks {
 // string. A parameter that is there twice is an error.
 func FormTokenResponse() Hooks {
 	fix := func(_ context.Context, r *Response) error {
-		if t, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")); t != "application/x-www-form-urlencoded" {
+		if !r.isForm() {
 			return nil
 		}
 		form, err := url.ParseQuery(string(r.Body))
@@ -57,13 +120,110 @@ func FormTokenResponse() Hooks {
 	return Hooks{TokenResponse: fix, RefreshResponse: fix}
 }
 
+// JSONType returns Hooks for a provider that sends the JSON of its token and userinfo
+// responses under another media type than application/json: JSONType("text/plain"). ""
+// names a response without a Content-Type. The body is checked as any other.
+func JSONType(mediaTypes ...string) Hooks {
+	mediaTypes = slices.Clone(mediaTypes)
+	fix := func(_ context.Context, r *Response) error {
+		if slices.Contains(mediaTypes, r.mediaType()) {
+			r.setHeader("Content-Type", "application/json")
+		}
+		return nil
+	}
+	return Hooks{TokenResponse: fix, RefreshResponse: fix, IntrospectResponse: fix, UserInfoResponse: fix}
+}
+
+// tokenFix returns Hooks that change the members of a token response, which may still
+// be a form: so it does not matter on which side of FormTokenResponse they are joined.
+// What is no object, or an ambiguous one, is left: the checks say so better.
+func tokenFix(change func(object) (changed bool, err error)) Hooks {
+	fix := func(_ context.Context, r *Response) error {
+		if r.isForm() {
+			return r.changeForm(change)
+		}
+		return r.change(change)
+	}
+	return Hooks{TokenResponse: fix, RefreshResponse: fix}
+}
+
+// change changes the members of a body that is a JSON object.
+func (r *Response) change(change func(object) (bool, error)) error {
+	var members object
+	if json.Unmarshal(r.Body, &members) != nil || members == nil {
+		return nil
+	}
+	if changed, err := change(members); err != nil || !changed {
+		return err
+	}
+	return r.setJSON(members)
+}
+
+// changeForm changes the parameters of a form, each of which is a string.
+func (r *Response) changeForm(change func(object) (bool, error)) error {
+	form, err := url.ParseQuery(string(r.Body))
+	if err != nil {
+		return nil
+	}
+	members := make(object, len(form))
+	for name, values := range form {
+		if len(values) != 1 {
+			return nil
+		}
+		members[name] = quoted(values[0])
+	}
+	if changed, err := change(members); err != nil || !changed {
+		return err
+	}
+	form = make(url.Values, len(members))
+	for name, value := range members {
+		text, ok := members.text(name)
+		if !ok {
+			text = string(value)
+		}
+		form.Set(name, text)
+	}
+	r.Body = []byte(form.Encode())
+	return nil
+}
+
+func (r *Response) mediaType() string {
+	t, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	return t
+}
+
+func (r *Response) isForm() bool { return r.mediaType() == "application/x-www-form-urlencoded" }
+
+func isJSON(mediaType string) bool {
+	return mediaType == "application/json" || strings.HasPrefix(mediaType, "application/") && strings.HasSuffix(mediaType, "+json")
+}
+
 // setJSON makes members the body. It leaves the Content-Type, which is checked
 // afterwards: no fix makes JSON of what came as HTML.
 func (r *Response) setJSON(members any) error {
 	body, err := json.Marshal(members, json.Deterministic(true))
 	if err != nil {
-		return errors.New("hooks: the token response is not valid UTF-8")
+		return errors.New("hooks: the response is not valid UTF-8")
 	}
 	r.Body = body
 	return nil
+}
+
+// object are the members of a JSON object, each as it came: a number keeps its digits.
+type object map[string]jsontext.Value
+
+// text is a member that is a string.
+func (o object) text(name string) (string, bool) {
+	var s string
+	if o[name].Kind() != '"' || json.Unmarshal(o[name], &s) != nil {
+		return "", false
+	}
+	return s, true
+}
+
+// quoted is a JSON string. Invalid UTF-8 becomes U+FFFD, and is refused by the checks
+// where it matters.
+func quoted(s string) jsontext.Value {
+	b, _ := jsontext.AppendQuote(nil, s)
+	return b
 }

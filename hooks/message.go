@@ -45,6 +45,11 @@ func (a *Authorize) Clone() *Authorize {
 }
 
 // Clone returns a deep copy.
+func (a *AuthorizeResponse) Clone() *AuthorizeResponse {
+	return &AuthorizeResponse{Provider: a.Provider, Params: url.Values(http.Header(a.Params).Clone())}
+}
+
+// Clone returns a deep copy.
 func (r *Request) Clone() *Request {
 	c := *r
 	c.Header = r.Header.Clone()
@@ -65,6 +70,14 @@ func (a Authorize) String() string {
 	return fmt.Sprintf("hooks.Authorize{Provider: %q, Params: %s}", a.Provider, names(a.Params))
 }
 
+// String returns the provider and the names of the parameters.
+func (a AuthorizeResponse) String() string {
+	return fmt.Sprintf("hooks.AuthorizeResponse{Provider: %q, Params: %s}", a.Provider, names(a.Params))
+}
+
+// String returns the provider: all else is somebody's own.
+func (p Profile) String() string { return fmt.Sprintf("hooks.Profile{Provider: %q}", p.Provider) }
+
 // String returns the provider, the URL without its query, and the names of the
 // header fields and parameters.
 func (r Request) String() string {
@@ -82,6 +95,12 @@ func (r Response) String() string {
 // Format writes what [Authorize.String] returns, whatever the verb.
 func (a Authorize) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, a.String()) }
 
+// Format writes what [AuthorizeResponse.String] returns, whatever the verb.
+func (a AuthorizeResponse) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, a.String()) }
+
+// Format writes what [Profile.String] returns, whatever the verb.
+func (p Profile) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, p.String()) }
+
 // Format writes what [Request.String] returns, whatever the verb.
 func (r Request) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, r.String()) }
 
@@ -91,6 +110,12 @@ func (r Response) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, r.Strin
 // LogValue returns what [Authorize.String] returns.
 func (a Authorize) LogValue() slog.Value { return slog.StringValue(a.String()) }
 
+// LogValue returns what [AuthorizeResponse.String] returns.
+func (a AuthorizeResponse) LogValue() slog.Value { return slog.StringValue(a.String()) }
+
+// LogValue returns what [Profile.String] returns.
+func (p Profile) LogValue() slog.Value { return slog.StringValue(p.String()) }
+
 // LogValue returns what [Request.String] returns.
 func (r Request) LogValue() slog.Value { return slog.StringValue(r.String()) }
 
@@ -99,6 +124,12 @@ func (r Response) LogValue() slog.Value { return slog.StringValue(r.String()) }
 
 // MarshalText returns what [Authorize.String] returns.
 func (a Authorize) MarshalText() ([]byte, error) { return []byte(a.String()), nil }
+
+// MarshalText returns what [AuthorizeResponse.String] returns.
+func (a AuthorizeResponse) MarshalText() ([]byte, error) { return []byte(a.String()), nil }
+
+// MarshalText returns what [Profile.String] returns.
+func (p Profile) MarshalText() ([]byte, error) { return []byte(p.String()), nil }
 
 // MarshalText returns what [Request.String] returns.
 func (r Request) MarshalText() ([]byte, error) { return []byte(r.String()), nil }
@@ -121,4 +152,12 @@ func bare(raw string) string {
 	}
 	u.User = nil
 	return u.String()
+}
+
+// setHeader sets a header field also where there is no header yet.
+func (r *Response) setHeader(name, value string) {
+	if r.Header == nil {
+		r.Header = http.Header{}
+	}
+	r.Header.Set(name, value)
 }

@@ -25,7 +25,13 @@ func TestMessagesDoNotPrint(t *testing.T) {
 		Provider: "p", URL: "https://op.example/token?key=canary", Status: 200,
 		Header: http.Header{"Set-Cookie": {"canary"}}, Body: []byte(`{"access_token":"canary"}`),
 	}
-	for _, v := range []any{a, &a, r, &r, s, &s, []any{a, r, s}, struct{ M any }{&r}} {
+	b := hooks.AuthorizeResponse{Provider: "p", Params: url.Values{"code": {"canary"}}}
+	p := hooks.Profile{
+		Provider: "p", Subject: "canary", Claims: []byte("canary"), UserInfo: []byte("canary"),
+		Extra: map[string]any{"a": "canary"}, Answer: url.Values{"user": {"canary"}},
+		Client: &http.Client{}, Name: "canary", Email: "canary@example.com", Picture: "https://canary.example",
+	}
+	for _, v := range []any{a, &a, b, &b, r, &r, s, &s, p, &p, []any{a, b, r, s, p}, struct{ M any }{&r}, struct{ M any }{&p}} {
 		var out strings.Builder
 		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x"} {
 			fmt.Fprintf(&out, verb, v)
@@ -48,13 +54,15 @@ func TestClone(t *testing.T) {
 	a := &hooks.Authorize{Provider: "p", Params: url.Values{"scope": {"a"}}}
 	r := &hooks.Request{Provider: "p", URL: "u", Header: http.Header{"A": {"a"}}, Params: url.Values{"scope": {"a"}}}
 	s := &hooks.Response{Provider: "p", URL: "u", Status: 200, Header: http.Header{"A": {"a"}}, Body: []byte("a")}
-	a2, r2, s2 := a.Clone(), r.Clone(), s.Clone()
-	require.Equal(t, []any{a, r, s}, []any{a2, r2, s2})
+	b := &hooks.AuthorizeResponse{Provider: "p", Params: url.Values{"code": {"a"}}}
+	a2, b2, r2, s2 := a.Clone(), b.Clone(), r.Clone(), s.Clone()
+	require.Equal(t, []any{a, b, r, s}, []any{a2, b2, r2, s2})
 
-	a2.Params["scope"][0] = "b"
+	a2.Params["scope"][0], b2.Params["code"][0] = "b", "b"
 	r2.Header["A"][0], r2.Params["scope"][0] = "b", "b"
 	s2.Header["A"][0], s2.Body[0] = "b", 'b'
 	require.Equal(t, "a", a.Params.Get("scope"))
+	require.Equal(t, "a", b.Params.Get("code"))
 	require.Equal(t, "a", r.Header.Get("A"))
 	require.Equal(t, "a", r.Params.Get("scope"))
 	require.Equal(t, "a", s.Header.Get("A"))

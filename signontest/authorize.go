@@ -28,7 +28,7 @@ type request struct {
 }
 
 func (p *Provider) serveAuthorize(w http.ResponseWriter, r *http.Request) {
-	if r.URL.Path == p.issuer.Path+loginPath {
+	if r.URL.Path == p.loginPath() {
 		p.serveLogin(w, r)
 		return
 	}
@@ -75,7 +75,7 @@ func (p *Provider) parseRequest(params url.Values) (*request, error) {
 	}
 	return &request{
 		raw: params, redirect: u,
-		scope: strings.Fields(params.Get("scope")), prompt: strings.Fields(params.Get("prompt")),
+		scope: p.scopes(params.Get("scope")), prompt: strings.Fields(params.Get("prompt")),
 	}, nil
 }
 
@@ -127,7 +127,7 @@ func (p *Provider) interact(w http.ResponseWriter, r *http.Request, req *request
 	case p.cfg.Interaction == Deny:
 		p.answerError(w, req, "access_denied", "the user said no")
 	case p.cfg.Interaction == Form:
-		writeLoginPage(w, p.issuer.Path+loginPath, p.cfg.Users, req.raw, "")
+		writeLoginPage(w, p.loginPath(), p.cfg.Users, req.raw, "")
 	default:
 		u, ok := p.user(req.raw.Get("login_hint"))
 		if !ok {
@@ -170,7 +170,7 @@ func (p *Provider) signIn(w http.ResponseWriter, u User) session {
 func (p *Provider) cookie(value string, maxAge int) *http.Cookie {
 	return &http.Cookie{
 		Name: sessionCookie, Value: value, Path: "/", MaxAge: maxAge, HttpOnly: true,
-		Secure: p.issuer.Scheme == "https", SameSite: http.SameSiteLaxMode,
+		Secure: p.base.Scheme == "https", SameSite: http.SameSiteLaxMode,
 	}
 }
 
@@ -197,10 +197,10 @@ func (p *Provider) answer(w http.ResponseWriter, req *request, v url.Values) {
 		v.Set("state", req.raw.Get("state"))
 	}
 	if slices.Contains(req.scope, "openid") {
-		v.Set("iss", p.cfg.Issuer)
+		v.Set("iss", p.tokenIssuer())
 	}
 	if p.fires(WrongIss) {
-		v.Set("iss", p.cfg.Issuer+"/other")
+		v.Set("iss", p.tokenIssuer()+"/other")
 	}
 	if p.fires(NoIss) {
 		v.Del("iss")
@@ -228,6 +228,8 @@ func (p *Provider) answer(w http.ResponseWriter, req *request, v url.Values) {
 	w.WriteHeader(http.StatusSeeOther)
 }
 
+func (p *Provider) loginPath() string { return p.routes[Authorize].url.Path + loginPath }
+
 // serveLogin takes the form of [Form]. The form is the provider's own, so it does
 // not come from elsewhere.
 func (p *Provider) serveLogin(w http.ResponseWriter, r *http.Request) {
@@ -254,7 +256,7 @@ func (p *Provider) serveLogin(w http.ResponseWriter, r *http.Request) {
 	case r.PostForm.Get("decision") == "deny":
 		p.answerError(w, req, "access_denied", "the user said no")
 	case !known:
-		writeLoginPage(w, p.issuer.Path+loginPath, p.cfg.Users, params, "Nobody has that name here.")
+		writeLoginPage(w, p.loginPath(), p.cfg.Users, params, "Nobody has that name here.")
 	default:
 		p.answerCode(w, req, p.signIn(w, u))
 	}

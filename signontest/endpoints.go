@@ -3,6 +3,7 @@ package signontest
 import (
 	"encoding/json"
 	"fmt"
+	"mime"
 	"net/http"
 	"net/url"
 	"strings"
@@ -40,8 +41,8 @@ func (p *Provider) IDTokenHeader(f Edit) { p.edit(func(e *edits) { e.header = f 
 // [json.RawMessage] is written as it is. If f is nil, nothing does.
 func (p *Provider) IDTokenClaims(f Edit) { p.edit(func(e *edits) { e.claims = f }) }
 
-// IDToken has f replace each ID token after it is signed. If f is nil, nothing
-// does.
+// IDToken has f replace each ID token after it is signed, and before it is encrypted
+// where that is configured. If f is nil, nothing does.
 func (p *Provider) IDToken(f func(signed string) string) { p.edit(func(e *edits) { e.idToken = f }) }
 
 // UserInfo has f change the answer of the userinfo endpoint and of the API's /user
@@ -52,9 +53,13 @@ func (p *Provider) UserInfo(f Edit) { p.edit(func(e *edits) { e.userInfo = f }) 
 // good or bad, before it is sent. If f is nil, nothing does.
 func (p *Provider) AuthorizeResponse(f func(url.Values)) { p.edit(func(e *edits) { e.authorize = f }) }
 
-// Handle has h answer the requests for a path, such as "/token", instead of the
-// provider; they are still recorded. If h is nil, the provider answers again.
+// Handle has h answer the requests for a path below the issuer, such as "/token", or
+// for an absolute URL without its query, instead of the provider; they are still
+// recorded. If h is nil, the provider answers again.
 func (p *Provider) Handle(path string, h http.Handler) {
+	if u, err := url.Parse(path); err == nil && u.Host != "" {
+		path = strings.ToLower(u.Host) + u.Path
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if h == nil {
@@ -88,25 +93,22 @@ func (p *Provider) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		panic(http.ErrAbortHandler)
 	}
 	defer p.busy.Done()
-	path := strings.TrimPrefix(r.URL.Path, p.issuer.Path)
-	e, ok := endpointOf(path)
-	if err := readForm(w, r); err != nil {
+	e, ok := p.endpointOf(r)
+	if err := p.readForm(e, w, r); err != nil {
 		http.Error(w, "bad form", http.StatusBadRequest)
 		return
 	}
-	if ok {
+	h := p.handlerOf(r)
+	if ok || h != nil {
 		p.record(e, r)
 	}
-	p.mu.Lock()
-	h := p.handlers[path]
-	p.mu.Unlock()
 	switch {
 	case h != nil:
 		h.ServeHTTP(w, r)
 	case !ok:
 		http.NotFound(w, r)
 	case e == Elsewhere:
-		p.serve(Endpoint(strings.TrimPrefix(path, paths[Elsewhere]+"/")), w, r)
+		p.serve(Endpoint(strings.TrimPrefix(r.URL.Path, paths[Elsewhere]+"/")), w, r)
 	default:
 		p.serveFaulty(e, w, r)
 	}
@@ -123,12 +125,32 @@ func (p *Provider) begin() bool {
 
 // readForm leaves the body alone unless it is a form, which a handler of the
 // test's own may want to read itself as something else.
-func readForm(w http.ResponseWriter, r *http.Request) error {
+func (p *Provider) readForm(e Endpoint, w http.ResponseWriter, r *http.Request) error {
+	if e == Token && p.cfg.JSONTokenRequest {
+		return readJSONForm(w, r)
+	}
 	if !strings.HasPrefix(r.Header.Get("Content-Type"), "application/x-www-form-urlencoded") {
 		return nil
 	}
 	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
 	return r.ParseForm()
+}
+
+// readJSONForm reads an object of strings as the form that it stands for. Anything else
+// leaves no form, which the endpoint then says.
+func readJSONForm(w http.ResponseWriter, r *http.Request) error {
+	if mediaType, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")); mediaType != "application/json" {
+		return nil
+	}
+	var members map[string]string
+	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxForm)).Decode(&members); err != nil {
+		return err
+	}
+	r.PostForm = url.Values{}
+	for name, v := range members {
+		r.PostForm.Set(name, v)
+	}
+	return nil
 }
 
 // serve answers an endpoint without transport faults.

@@ -133,6 +133,29 @@ const (
 	WrongTyp       Fault = "WrongTyp"       // typ is that of an access token
 )
 
+// Faults of the encryption of the ID token. EncryptedIDToken encrypts where it is not
+// configured, to a key that nobody has; the others are about an encryption that is.
+const (
+	EncryptedIDToken Fault = "EncryptedIDToken" // encrypted although it was not agreed upon
+	PlainIDToken     Fault = "PlainIDToken"     // signed only, although it should be encrypted
+	UnsignedJWE      Fault = "UnsignedJWE"      // the claims are encrypted and not signed
+	NestedJWE        Fault = "NestedJWE"        // encrypted twice
+)
+
+// Faults of a userinfo that is configured to be signed or encrypted. EncryptedUserInfo
+// encrypts where it is not, to a key that nobody has.
+const (
+	PlainUserInfo         Fault = "PlainUserInfo"         // JSON
+	JSONAsJWTUserInfo     Fault = "JSONAsJWTUserInfo"     // JSON as application/jwt
+	EncryptedUserInfo     Fault = "EncryptedUserInfo"     // encrypted although it was not agreed upon
+	UnsignedUserInfo      Fault = "UnsignedUserInfo"      // the claims are not signed, whether they are encrypted or not
+	AlgNoneUserInfo       Fault = "AlgNoneUserInfo"       // alg none without a signature
+	BadSignatureUserInfo  Fault = "BadSignatureUserInfo"  // a character of the signature is another one
+	ForeignKeyUserInfo    Fault = "ForeignKeyUserInfo"    // signed with a key that is not in the key set, under a kid that is
+	WrongIssuerUserInfo   Fault = "WrongIssuerUserInfo"   // iss is another issuer
+	WrongAudienceUserInfo Fault = "WrongAudienceUserInfo" // aud is another client
+)
+
 var transportFaults = []Fault{
 	Redirect, RedirectFound, RedirectSeeOther, RedirectPermanent, SlowHeaders, SlowBody, Hang, LostAnswer, HugeBody,
 	GzipBomb, TruncatedBody, ResetConnection, HTMLBody, EmptyBody, NullBody, ArrayBody, PlainTextBody, DuplicateMember,
@@ -148,7 +171,9 @@ var protocolFaults = []Fault{
 	RefreshNoRefreshToken, RefreshOtherSubject, NoIDToken, WrongNonce, MissingNonce, WrongIssuer, WrongAudience,
 	ExtraAudience, ForeignAZP, ExpiredIDToken, FutureIssuedAt, OldIDToken, NotYetValid, OldAuthTime, NoAuthTime,
 	WrongACR, MissingSubject, DuplicateClaim, WrongAtHash, AlgNone, AlgHS256, AlgHS256Secret, BadSignature, ForeignKey,
-	EmbeddedKey, UnknownKid, NoKid, CritHeader, WrongTyp,
+	EmbeddedKey, UnknownKid, NoKid, CritHeader, WrongTyp, EncryptedIDToken, PlainIDToken, UnsignedJWE, NestedJWE,
+	PlainUserInfo, JSONAsJWTUserInfo, EncryptedUserInfo, UnsignedUserInfo, AlgNoneUserInfo, BadSignatureUserInfo,
+	ForeignKeyUserInfo, WrongIssuerUserInfo, WrongAudienceUserInfo,
 }
 
 // Faults returns every fault by its name, those of the way without an endpoint.

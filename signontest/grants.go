@@ -14,7 +14,8 @@ type grant struct {
 	scope               []string
 	nonce, acr          string
 	redirect, challenge string
-	generation          int // how often it was refreshed
+	generation          int  // how often it was refreshed
+	client              bool // the client's own, of no user
 	ended               bool
 }
 

@@ -136,3 +136,14 @@ func hs256(secret, input string) string {
 	m.Write([]byte(input))
 	return base64.RawURLEncoding.EncodeToString(m.Sum(nil))
 }
+
+func send(t testing.TB, p *signontest.Provider, req *http.Request) (contentType, body string) {
+	t.Helper()
+	res, err := noRedirects(p).Do(req)
+	require.NoError(t, err)
+	defer res.Body.Close()
+	raw, err := io.ReadAll(res.Body)
+	require.NoError(t, err)
+	require.Equal(t, http.StatusOK, res.StatusCode)
+	return res.Header.Get("Content-Type"), string(raw)
+}

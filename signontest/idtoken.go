@@ -29,6 +29,10 @@ func (p *Provider) addIDToken(answer map[string]any, g *grant, what idTokenFor) 
 		token = f(token)
 	}
 	p.keepSecret(token)
+	if sent := p.encryptIDToken(token); sent != token {
+		token = sent
+		p.keepSecret(token)
+	}
 	answer["id_token"] = token
 }
 
@@ -60,8 +64,11 @@ func (p *Provider) mintIDToken(g *grant, accessToken string, what idTokenFor) (s
 func (p *Provider) claims(g *grant, what idTokenFor) map[string]any {
 	now := time.Now()
 	claims := map[string]any{
-		"iss": p.cfg.Issuer, "sub": g.user.Subject, "aud": p.cfg.ClientID,
+		"iss": p.tokenIssuer(), "sub": g.user.Subject, "aud": p.cfg.ClientID,
 		"iat": now.Unix(), "exp": now.Add(p.cfg.IDTokenLife).Unix(), "auth_time": g.at.Unix(),
+	}
+	if p.cfg.Tenant != "" {
+		claims["tid"] = p.cfg.Tenant
 	}
 	if what.nonce != "" {
 		claims["nonce"] = what.nonce
@@ -180,7 +187,7 @@ var claimFaults = []struct {
 }{
 	{WrongNonce, func(_ *Provider, c map[string]any) { c["nonce"] = "another-nonce-that-nobody-has-asked-for-012" }},
 	{MissingNonce, func(_ *Provider, c map[string]any) { delete(c, "nonce") }},
-	{WrongIssuer, func(p *Provider, c map[string]any) { c["iss"] = p.cfg.Issuer + "/other" }},
+	{WrongIssuer, func(p *Provider, c map[string]any) { c["iss"] = p.tokenIssuer() + "/other" }},
 	{WrongAudience, func(_ *Provider, c map[string]any) { c["aud"] = "other-client" }},
 	{ExtraAudience, func(p *Provider, c map[string]any) { c["aud"] = []string{p.cfg.ClientID, "other-client"} }},
 	{ForeignAZP, func(_ *Provider, c map[string]any) { c["azp"] = "other-client" }},

@@ -75,9 +75,9 @@ func (r *keyring) add(s crypto.Signer) {
 
 func (r *keyring) current() key { return r.list[len(r.list)-1] }
 
-func (r *keyring) jwks() []any {
+func jwks(list []key) []any {
 	keys := []any{}
-	for _, k := range r.list {
+	for _, k := range list {
 		if k.signer == nil {
 			continue
 		}
@@ -175,7 +175,9 @@ func (k key) sign(input []byte) ([]byte, error) {
 	digest := h.Sum(nil)
 	switch s := k.signer.(type) {
 	case nil:
-		return hmacSHA256([]byte(k.secret), input), nil
+		m := hmac.New(hash.New, []byte(k.secret))
+		m.Write(input)
+		return m.Sum(nil), nil
 	case *rsa.PrivateKey:
 		if strings.HasPrefix(k.alg, "PS") {
 			return s.Sign(rand.Reader, digest, &rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthEqualsHash, Hash: hash})
@@ -201,12 +203,6 @@ func signECDSA(k *ecdsa.PrivateKey, digest []byte) ([]byte, error) {
 	return sig, nil
 }
 
-func hmacSHA256(secret, input []byte) []byte {
-	m := hmac.New(crypto.SHA256.New, secret)
-	m.Write(input)
-	return m.Sum(nil)
-}
-
 // hashOf gives SHA-512 for EdDSA, which is what its at_hash takes for Ed25519.
 func hashOf(alg string) crypto.Hash {
 	switch {
@@ -217,5 +213,7 @@ func hashOf(alg string) crypto.Hash {
 	}
 	return crypto.SHA512
 }
+
+func unb64(s string) ([]byte, error) { return base64.RawURLEncoding.DecodeString(s) }
 
 func b64(b []byte) string { return base64.RawURLEncoding.EncodeToString(b) }

@@ -2,6 +2,7 @@ package signontest
 
 import (
 	"net/http"
+	"slices"
 )
 
 // serveMetadata answers both well-known paths with the same document.
@@ -15,14 +16,7 @@ func (p *Provider) serveMetadata(w http.ResponseWriter, _ *http.Request) {
 }
 
 func (p *Provider) metadata() map[string]any {
-	auth := []string{"client_secret_basic", "client_secret_post"}
-	switch {
-	case p.cfg.Public:
-		auth = []string{"none"}
-	case p.cfg.ClientAuth != "":
-		auth = []string{p.cfg.ClientAuth}
-	}
-	return map[string]any{
+	m := map[string]any{
 		"issuer":                                         p.cfg.Issuer,
 		"authorization_endpoint":                         p.URL(Authorize),
 		"token_endpoint":                                 p.URL(Token),
@@ -34,19 +28,39 @@ func (p *Provider) metadata() map[string]any {
 		"scopes_supported":                               []string{"openid", "profile", "email", "offline_access", "items", "admin"},
 		"response_types_supported":                       []string{"code"},
 		"response_modes_supported":                       []string{"query", "form_post"},
-		"grant_types_supported":                          []string{"authorization_code", "refresh_token"},
+		"grant_types_supported":                          []string{"authorization_code", "refresh_token", "client_credentials"},
 		"subject_types_supported":                        []string{"public"},
 		"id_token_signing_alg_values_supported":          []string{p.cfg.SigningAlg},
-		"token_endpoint_auth_methods_supported":          auth,
 		"code_challenge_methods_supported":               []string{"S256"},
 		"authorization_response_iss_parameter_supported": true,
 	}
+	for _, endpoint := range []string{"token", "revocation", "introspection"} {
+		m[endpoint+"_endpoint_auth_methods_supported"] = p.authMethods()
+		if algs := p.assertionAlgs(); algs != nil {
+			m[endpoint+"_endpoint_auth_signing_alg_values_supported"] = algs
+		}
+	}
+	for name, e := range map[string]Encryption{"id_token": p.idTokenEncryption, "userinfo": p.userInfoEncryption} {
+		if e.Alg != "" {
+			m[name+"_encryption_alg_values_supported"], m[name+"_encryption_enc_values_supported"] = []string{e.Alg}, []string{e.Enc}
+		}
+	}
+	if alg := p.cfg.UserInfoSigningAlg; alg != "" {
+		m["userinfo_signing_alg_values_supported"] = []string{alg}
+	}
+	return m
 }
 
 func (p *Provider) serveJWKS(w http.ResponseWriter, _ *http.Request) {
 	p.mu.Lock()
-	set := map[string]any{"keys": p.keys.jwks()}
+	keys := jwks(append(slices.Clone(p.keys.list), p.extraKey))
 	p.mu.Unlock()
+	if p.cfg.Tenant != "" {
+		for _, k := range keys { // whose tokens a key is for, as Microsoft's key sets say
+			k.(map[string]any)["issuer"] = p.cfg.Issuer
+		}
+	}
+	set := map[string]any{"keys": keys}
 	p.edited().keySet.apply(set)
 	writeJSON(w, http.StatusOK, set)
 }

@@ -4,7 +4,6 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
-	"strings"
 	"time"
 )
 
@@ -25,8 +24,8 @@ const (
 	Elsewhere     Endpoint = "elsewhere"     // where the redirect faults lead; answers what the endpoint would have
 )
 
-// paths has the OpenID Connect well-known path for Metadata; the one of RFC 8414
-// is told apart by endpointOf.
+// paths are the default ones. Metadata has that of OpenID Connect; the one of RFC
+// 8414 is told apart by endpointOf.
 var paths = map[Endpoint]string{
 	Metadata:      "/.well-known/openid-configuration",
 	Authorize:     "/authorize",
@@ -42,33 +41,12 @@ var paths = map[Endpoint]string{
 
 const (
 	oauthMetadataPath = "/.well-known/oauth-authorization-server"
-	loginPath         = "/authorize/login"
+	loginPath         = "/login" // below the authorization endpoint
 )
-
-func (e Endpoint) path() string { return paths[e] }
-
-func endpointOf(path string) (Endpoint, bool) {
-	switch {
-	case path == oauthMetadataPath:
-		return Metadata, true
-	case path == loginPath:
-		return Authorize, true
-	case strings.HasPrefix(path, paths[API]):
-		return API, true
-	case strings.HasPrefix(path, paths[Elsewhere]+"/"):
-		return Elsewhere, true
-	}
-	for e, p := range paths {
-		if p == path && e != Elsewhere {
-			return e, true
-		}
-	}
-	return "", false
-}
 
 // A Request is what the provider was sent.
 type Request struct {
-	Endpoint Endpoint
+	Endpoint Endpoint // "" where [Provider.Handle] has put a handler at none of the endpoints
 	Method   string
 	URL      *url.URL   // as the request line has it: no host
 	Host     string     // the host that the client asked for
@@ -111,6 +89,7 @@ type Stats struct {
 	Generation      int // how often the most refreshed grant has been
 	RefreshReused   int // refresh tokens presented again after they had been replaced
 	FamiliesRevoked int // grants ended because a code or a refresh token was used again
+	ClientTokens    int // access tokens for the client itself, RFC 6749 section 4.4
 	Revoked         int // tokens ended at the revocation endpoint
 }
 
@@ -133,7 +112,11 @@ func (p *Provider) Secrets() []string {
 func (p *Provider) keepSecret(s ...string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.secrets = append(p.secrets, s...)
+	for _, one := range s {
+		if one != "" { // which would be found everywhere
+			p.secrets = append(p.secrets, one)
+		}
+	}
 }
 
 func (p *Provider) record(e Endpoint, r *http.Request) {

@@ -8,9 +8,11 @@ import (
 )
 
 // SignonProvider returns what [signon.Registry.Register] takes to sign users in
-// with OpenID Connect at this provider, under the given name.
+// with OpenID Connect at this provider, under the given name, as the configuration has
+// it: the client's authentication and the encryption too, but for the private half of a
+// key that the configuration gives.
 func (p *Provider) SignonProvider(name string) signon.Provider {
-	return signon.Provider{
+	provider := signon.Provider{
 		Name:         name,
 		Issuer:       p.Issuer(),
 		ClientID:     p.cfg.ClientID,
@@ -18,7 +20,19 @@ func (p *Provider) SignonProvider(name string) signon.Provider {
 		ClientAuth:   p.clientAuth(),
 		Scopes:       []string{"openid", "profile", "email"},
 		APIBaseURL:   p.URL(API),
+
+		IDTokenEncryptionAlg:  p.cfg.IDTokenEncryption.Alg,
+		UserInfoSigningAlg:    p.cfg.UserInfoSigningAlg,
+		UserInfoEncryptionAlg: p.cfg.UserInfoEncryption.Alg,
+		DecryptionKeys:        p.clientDecryptionKeys(),
 	}
+	if p.cfg.Tenant != "" {
+		provider.Tenants = []string{p.cfg.Tenant}
+	}
+	if _, moved := p.cfg.Endpoints[Metadata]; moved || p.cfg.Tenant != "" {
+		provider.MetadataURL = p.URL(Metadata)
+	}
+	return provider
 }
 
 // OAuthProvider returns what [signon.Registry.Register] takes to sign users in
@@ -39,10 +53,17 @@ func (p *Provider) OAuthProvider(name string) signon.Provider {
 }
 
 // clientAuth is nil, which is the client's default, unless the configuration
-// leaves only the other method.
+// leaves only another method.
 func (p *Provider) clientAuth() clientauth.Method {
-	if p.cfg.ClientAuth == "client_secret_post" {
+	switch {
+	case p.cfg.ClientAuth == "client_secret_post":
 		return clientauth.Post{}
+	case p.cfg.ClientAuth == "client_secret_jwt":
+		return clientauth.SecretJWT{}
+	case p.ownKey != nil:
+		return clientauth.PrivateKeyJWT{Keys: []clientauth.Key{{ID: ownKeyID, Signer: p.ownKey}}}
+	case p.cfg.RawBasic:
+		return clientauth.BasicRaw{}
 	}
 	return nil
 }

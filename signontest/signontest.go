@@ -20,11 +20,15 @@
 // # The provider
 //
 // A [Provider] is an OpenID Provider and OAuth 2.0 authorization server for one
-// client, with an example API behind it. [New] serves it over HTTP on 127.0.0.1
+// client, with an example API behind it, and gives that client tokens of its own too. [New] serves it over HTTP on 127.0.0.1
 // until the test ends, [Start] until Close, and [NewInProcess] through
 // [Provider.HTTPClient] alone, which also works in a bubble of testing/synctest.
 // It is strict about what it is sent: PKCE with S256, client authentication,
 // codes and refresh tokens that work once.
+//
+// Config.Endpoints has it answer at the URLs of a real provider, in process, and hooks
+// such as [Provider.TokenResponse] and [Provider.UserInfo] give its answers their shape,
+// so that a test signs in with a provider's own settings.
 //
 // # Faults
 //
@@ -52,98 +56,31 @@ package signontest
 
 import (
 	"context"
+	"crypto"
+	"crypto/rand"
 	"crypto/tls"
 	"fmt"
 	"log"
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
+	"strings"
 	"sync"
 	"testing"
-	"time"
 )
-
-// Interaction is what the provider does with a user who has to sign in.
-type Interaction string
-
-// The interactions.
-const (
-	AutoApprove Interaction = ""     // signs in the user of login_hint, else the first one, and approves
-	Deny        Interaction = "deny" // answers access_denied
-	Form        Interaction = "form" // shows a page with one form: "username", and "decision" approve or deny
-)
-
-// Config says how a [Provider] is. The zero value is a friendly one.
-type Config struct {
-	// Issuer is the issuer identifier of a provider made by [NewInProcess]. If
-	// empty, "https://provider.test". [New] and [Start] set it to their address.
-	Issuer string
-
-	// ClientID and ClientSecret are the one client's. If empty, "app" and a fixed
-	// secret of 32 characters.
-	ClientID, ClientSecret string
-
-	// Public makes the client a public one, which has no secret.
-	Public bool
-
-	// ClientAuth is the only method by which a client may prove itself:
-	// "client_secret_basic" or "client_secret_post". If empty, either.
-	ClientAuth string
-
-	// Redirects are the redirect URIs of the client. If nil, any absolute http or
-	// https URI.
-	Redirects []string
-
-	// Users are those who may sign in. If nil, alice and bob.
-	Users []User
-
-	// Interaction is what is done with a user who has to sign in. If empty,
-	// AutoApprove.
-	Interaction Interaction
-
-	// CodeLife, TokenLife, IDTokenLife and RefreshLife are how long a code, an
-	// access token, an ID token and a refresh token live. If zero, one minute, one
-	// hour, one hour, one day.
-	CodeLife, TokenLife, IDTokenLife, RefreshLife time.Duration
-
-	// SigningAlg signs ID tokens: RS256, RS384, RS512, PS256, PS384, PS512, ES256,
-	// ES384, ES512, EdDSA or HS256, which is keyed with the client secret. If
-	// empty, RS256.
-	SigningAlg string
-
-	// LeanIDToken keeps name, e-mail and User.Claims out of the ID token, as many
-	// providers do: they are in the userinfo only.
-	LeanIDToken bool
-
-	// NoRotation lets a refresh token live on after its use. Otherwise each use
-	// replaces it, and using a replaced one revokes the whole family.
-	NoRotation bool
-}
-
-// A User is somebody who can sign in at a [Provider].
-type User struct {
-	Subject       string         // sub; also what login_hint and the form call the user
-	Name          string         // name, with the scope profile
-	Email         string         // email, with the scope email
-	EmailVerified bool           // email_verified, with the scope email
-	ID            int64          // id in the API's /user
-	Claims        map[string]any // further members of the ID token and the userinfo
-}
-
-// defaultUsers has, as alice's id, the first integer that a float64 cannot hold.
-func defaultUsers() []User {
-	return []User{
-		{Subject: "alice", Name: "Alice Adams", Email: "alice@example.com", EmailVerified: true, ID: 9007199254740993},
-		{Subject: "bob", Name: "Bob Brown", Email: "bob@example.com", ID: 12345678},
-	}
-}
 
 // A Provider is an OpenID Provider and OAuth 2.0 authorization server for tests.
 // Its methods may be called at any time, by several goroutines at once. It is an
 // [http.Handler], so it can be mounted wherever its issuer points to.
 type Provider struct {
-	cfg    Config
-	issuer *url.URL
+	cfg                                   Config
+	base                                  *url.URL // what the default endpoints are below: the issuer
+	routes                                map[Endpoint]route
+	idTokenEncryption, userInfoEncryption Encryption // those of cfg, with what they leave out
+	extraKey                              key        // signs the userinfo where that has another algorithm
+
+	ownKey crypto.Signer // the client's private key, where the provider has made it
 	client *http.Client
 	other  string // another origin that leads here, for the redirect faults
 	server *http.Server
@@ -151,21 +88,24 @@ type Provider struct {
 	cancel context.CancelFunc
 	busy   sync.WaitGroup
 
-	mu       sync.Mutex
-	closed   bool // nothing is added to busy any more
-	keys     keyring
-	armed    map[Fault]int // how often it still fires; negative: always
-	fired    map[Fault]int
-	edits    edits
-	handlers map[string]http.Handler
-	sessions map[string]session
-	codes    map[string]*code
-	access   map[string]access
-	refresh  map[string]refresh
-	log      []Request
-	counts   map[Endpoint]int
-	stats    Stats
-	secrets  []string
+	mu         sync.Mutex
+	closed     bool // nothing is added to busy any more
+	keys       keyring
+	armed      map[Fault]int // how often it still fires; negative: always
+	fired      map[Fault]int
+	edits      edits
+	handlers   map[string]http.Handler
+	sessions   map[string]session
+	codes      map[string]*code
+	access     map[string]access
+	refresh    map[string]refresh
+	decryption []decryptionKey
+	apps       []clientKey // the public keys of the client
+	jtis       map[string]bool
+	log        []Request
+	counts     map[Endpoint]int
+	stats      Stats
+	secrets    []string
 }
 
 // New starts a provider on a free port of 127.0.0.1 and closes it when the test
@@ -182,11 +122,19 @@ func New(t testing.TB, cfg Config) *Provider {
 
 // Start starts a provider on a free port of 127.0.0.1, to be closed with Close.
 func Start(cfg Config) (*Provider, error) {
+	for e, raw := range cfg.Endpoints {
+		if !strings.HasPrefix(raw, "/") {
+			return nil, fmt.Errorf("signontest: Config.Endpoints[%q] is %q; on a socket it must be a path", e, raw)
+		}
+	}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, fmt.Errorf("signontest: %w", err)
 	}
 	cfg.Issuer = "http://" + l.Addr().String()
+	if cfg.Tenant != "" {
+		cfg.Issuer += tenantPath
+	}
 	p := newProvider(cfg)
 	p.other = fmt.Sprintf("http://localhost:%d", l.Addr().(*net.TCPAddr).Port)
 	p.client = &http.Client{Transport: &http.Transport{ForceAttemptHTTP2: true}}
@@ -205,15 +153,21 @@ func Start(cfg Config) (*Provider, error) {
 func NewInProcess(cfg Config) *Provider {
 	if cfg.Issuer == "" {
 		cfg.Issuer = "https://provider.test"
+		if cfg.Tenant != "" {
+			cfg.Issuer += tenantPath
+		}
 	}
 	p := newProvider(cfg)
 	p.other = "https://elsewhere.test"
 	rt := &inProcess{}
-	rt.serve(origin(p.issuer), p)
-	rt.serve(p.other, p)
+	for _, at := range append(p.Origins(), p.other) {
+		rt.serve(at, p)
+	}
 	p.client = &http.Client{Transport: rt}
 	return p
 }
+
+const tenantPath = "/" + tenantTemplate + "/v2.0"
 
 // discard is for what net/http tells about connections that a fault has cut.
 type discard struct{}
@@ -223,50 +177,33 @@ func (discard) Write(b []byte) (int, error) { return len(b), nil }
 // newProvider panics if the configuration makes no sense: that is the test's own
 // mistake.
 func newProvider(cfg Config) *Provider {
-	u, err := url.Parse(cfg.Issuer)
+	u, err := url.Parse(strings.Replace(cfg.Issuer, tenantTemplate, commonTenant, 1))
 	if err != nil || u.Host == "" {
 		panic(fmt.Sprintf("signontest: Config.Issuer %q is not an absolute URL", cfg.Issuer))
 	}
-	if a := cfg.ClientAuth; a != "" && a != "client_secret_basic" && a != "client_secret_post" {
-		panic(fmt.Sprintf("signontest: Config.ClientAuth %q is neither client_secret_basic nor client_secret_post", a))
+	if a := cfg.ClientAuth; a != "" && !slices.Contains(authMethods, a) {
+		panic(fmt.Sprintf("signontest: Config.ClientAuth is %q; expected one of %q", a, authMethods))
 	}
 	p := &Provider{
-		cfg: withDefaults(cfg), issuer: u,
+		cfg: withDefaults(cfg), base: u, routes: routesOf(u, cfg.Endpoints),
 		armed: map[Fault]int{}, fired: map[Fault]int{}, counts: map[Endpoint]int{},
 		handlers: map[string]http.Handler{}, sessions: map[string]session{},
 		codes: map[string]*code{}, access: map[string]access{}, refresh: map[string]refresh{},
+		jtis: map[string]bool{},
 	}
 	p.stop, p.cancel = context.WithCancel(context.Background())
 	p.keys = keyring{alg: p.cfg.SigningAlg, secret: p.cfg.ClientSecret}
 	p.keys.add(firstKey(p.cfg.SigningAlg))
+	if alg := p.cfg.UserInfoSigningAlg; alg != "" && alg != p.cfg.SigningAlg {
+		p.extraKey = key{kid: "userinfo-" + rand.Text()[:6], alg: alg, signer: newKey(alg), secret: p.cfg.ClientSecret}
+	}
+	p.idTokenEncryption = p.withOwnKey(p.cfg.IDTokenEncryption)
+	p.userInfoEncryption = p.withOwnKey(p.cfg.UserInfoEncryption)
+	p.registerClientKeys()
 	if !p.cfg.Public {
 		p.secrets = append(p.secrets, p.cfg.ClientSecret)
 	}
 	return p
-}
-
-func withDefaults(c Config) Config {
-	setDefault(&c.ClientID, "app")
-	setDefault(&c.ClientSecret, "secret-of-app-0123456789abcdefgh")
-	setDefault(&c.SigningAlg, "RS256")
-	setDefault(&c.CodeLife, time.Minute)
-	setDefault(&c.TokenLife, time.Hour)
-	setDefault(&c.IDTokenLife, time.Hour)
-	setDefault(&c.RefreshLife, 24*time.Hour)
-	if c.Public {
-		c.ClientSecret = ""
-	}
-	if c.Users == nil {
-		c.Users = defaultUsers()
-	}
-	return c
-}
-
-func setDefault[T comparable](field *T, value T) {
-	var zero T
-	if *field == zero {
-		*field = value
-	}
 }
 
 // Close stops the provider and ends the answers that hang. It returns when the
@@ -283,7 +220,8 @@ func (p *Provider) Close() {
 	p.busy.Wait()
 }
 
-// Issuer returns the issuer identifier, which is also the base of every endpoint.
+// Issuer returns the issuer identifier, as the metadata have it: below it, or with a
+// Tenant below its "common" one, is each endpoint that Config.Endpoints does not move.
 func (p *Provider) Issuer() string { return p.cfg.Issuer }
 
 // HTTPClient returns the client that reaches the provider. It follows redirects,
@@ -298,10 +236,6 @@ func (p *Provider) ClientID() string { return p.cfg.ClientID }
 
 // ClientSecret returns the secret of the one client, or "" for a public one.
 func (p *Provider) ClientSecret() string { return p.cfg.ClientSecret }
-
-// URL returns the address of an endpoint. Of [API] it is the base, with a slash
-// at its end.
-func (p *Provider) URL(e Endpoint) string { return p.cfg.Issuer + e.path() }
 
 func (p *Provider) user(subject string) (User, bool) {
 	for _, u := range p.cfg.Users {

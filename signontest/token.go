@@ -1,11 +1,9 @@
 package signontest
 
 import (
-	"crypto/subtle"
 	"fmt"
 	"net/http"
 	"net/url"
-	"strings"
 	"time"
 )
 
@@ -32,7 +30,7 @@ func (e *tokenError) write(w http.ResponseWriter) {
 }
 
 func (p *Provider) serveToken(w http.ResponseWriter, r *http.Request) {
-	if err := p.authenticate(r); err != nil {
+	if err := p.authenticate(Token, r); err != nil {
 		err.write(w)
 		return
 	}
@@ -49,6 +47,8 @@ func (p *Provider) serveToken(w http.ResponseWriter, r *http.Request) {
 		answer, err = p.exchange(r.PostForm)
 	case "refresh_token":
 		answer, err = p.refreshed(r.PostForm)
+	case "client_credentials":
+		answer, err = p.clientToken(r.PostForm)
 	default:
 		err = &tokenError{http.StatusBadRequest, "unsupported_grant_type", fmt.Sprintf("grant_type %.50q", grantType)}
 	}
@@ -57,46 +57,6 @@ func (p *Provider) serveToken(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	p.writeToken(w, answer)
-}
-
-// authenticate checks the form of the request too: every endpoint that knows
-// clients takes nothing but a form with each parameter once.
-func (p *Provider) authenticate(r *http.Request) *tokenError {
-	if r.Method != http.MethodPost || r.PostForm == nil {
-		return invalidRequest("a form is to be posted")
-	}
-	for name, v := range r.PostForm {
-		if len(v) > 1 && name != "resource" && name != "audience" {
-			return invalidRequest("a parameter is there twice")
-		}
-	}
-	if r.URL.RawQuery != "" {
-		return invalidRequest("parameters belong into the body")
-	}
-	id, secret, method := r.PostForm.Get("client_id"), r.PostForm.Get("client_secret"), "none"
-	if r.PostForm.Has("client_secret") {
-		method = "client_secret_post"
-	}
-	if user, pass, ok := r.BasicAuth(); ok {
-		if method == "client_secret_post" {
-			return invalidRequest("the client proves itself in two ways")
-		}
-		uid, err1 := url.QueryUnescape(user)
-		upass, err2 := url.QueryUnescape(pass)
-		if err1 != nil || err2 != nil {
-			return invalidRequest("client credentials are not form-urlencoded")
-		}
-		id, secret, method = uid, upass, "client_secret_basic"
-	}
-	want := p.cfg.ClientAuth
-	if p.cfg.Public {
-		want = "none"
-	}
-	right := id == p.cfg.ClientID && subtle.ConstantTimeCompare([]byte(secret), []byte(p.cfg.ClientSecret)) == 1
-	if !right || want != "" && method != want {
-		return &tokenError{http.StatusUnauthorized, "invalid_client", "the client did not prove itself"}
-	}
-	return nil
 }
 
 func (p *Provider) exchange(form url.Values) (map[string]any, *tokenError) {
@@ -123,7 +83,7 @@ func (p *Provider) refreshed(form url.Values) (map[string]any, *tokenError) {
 		return nil, err
 	}
 	scope := form.Get("scope")
-	for _, s := range strings.Fields(scope) {
+	for _, s := range p.scopes(scope) {
 		if !g.has(s) {
 			return nil, &tokenError{http.StatusBadRequest, "invalid_scope", "the scope is wider than what was granted"}
 		}
@@ -141,9 +101,22 @@ func (p *Provider) refreshed(form url.Values) (map[string]any, *tokenError) {
 	return answer, nil
 }
 
+// clientToken is for the client itself, RFC 6749 section 4.4: without a user, and so
+// without a refresh token and an ID token.
+func (p *Provider) clientToken(form url.Values) (map[string]any, *tokenError) {
+	if p.cfg.Public {
+		return nil, &tokenError{http.StatusBadRequest, "unauthorized_client", "a public client proves nothing (RFC 6749 section 4.4)"}
+	}
+	g := &grant{user: User{Subject: p.cfg.ClientID}, at: time.Now(), scope: p.scopes(form.Get("scope")), client: true}
+	p.mu.Lock()
+	p.stats.ClientTokens++
+	p.mu.Unlock()
+	return p.tokens(g, ""), nil
+}
+
 func (p *Provider) tokens(g *grant, scope string) map[string]any {
 	if scope == "" {
-		scope = strings.Join(g.scope, " ")
+		scope = p.joined(g.scope)
 	}
 	return map[string]any{
 		"access_token": p.newAccess(g),
@@ -177,7 +150,7 @@ func (p *Provider) writeToken(w http.ResponseWriter, answer map[string]any) {
 
 // serveRevocation says 200 to whatever it does not know, RFC 7009 section 2.2.
 func (p *Provider) serveRevocation(w http.ResponseWriter, r *http.Request) {
-	if err := p.authenticate(r); err != nil {
+	if err := p.authenticate(Revocation, r); err != nil {
 		err.write(w)
 		return
 	}
@@ -186,7 +159,7 @@ func (p *Provider) serveRevocation(w http.ResponseWriter, r *http.Request) {
 }
 
 func (p *Provider) serveIntrospection(w http.ResponseWriter, r *http.Request) {
-	if err := p.authenticate(r); err != nil {
+	if err := p.authenticate(Introspection, r); err != nil {
 		err.write(w)
 		return
 	}
@@ -202,7 +175,7 @@ func (p *Provider) serveIntrospection(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	writeJSON(w, http.StatusOK, map[string]any{
-		"active": true, "sub": g.user.Subject, "scope": strings.Join(g.scope, " "), "client_id": p.cfg.ClientID,
-		"exp": expiry.Unix(), "iss": p.cfg.Issuer, "token_type": tokenType,
+		"active": true, "sub": g.user.Subject, "scope": p.joined(g.scope), "client_id": p.cfg.ClientID,
+		"exp": expiry.Unix(), "iss": p.tokenIssuer(), "token_type": tokenType,
 	})
 }

@@ -11,13 +11,18 @@ func (p *Provider) serveUserInfo(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
+	if g.client { // there is nobody it could be about
+		w.Header().Set("WWW-Authenticate", `Bearer realm="provider", error="insufficient_scope", scope="openid"`)
+		writeJSON(w, http.StatusForbidden, map[string]any{"error": "insufficient_scope"})
+		return
+	}
 	m := g.profile()
 	m["sub"] = g.user.Subject
 	if p.fires(WrongSubjectUserInfo) {
 		m["sub"] = "mallory"
 	}
 	p.edited().userInfo.apply(m)
-	writeJSON(w, http.StatusOK, m)
+	p.writeUserInfo(w, m)
 }
 
 // authorized finds the grant of a request with an access token, which may come in
@@ -64,7 +69,7 @@ func (p *Provider) serveAPI(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
-	switch path := strings.TrimPrefix(r.URL.Path, p.issuer.Path+API.path()); path {
+	switch path := strings.TrimPrefix(r.URL.Path, p.routes[API].url.Path); path {
 	case "user":
 		m := map[string]any{"id": g.user.ID, "login": g.user.Subject, "name": g.user.Name}
 		p.edited().userInfo.apply(m)
@@ -76,7 +81,7 @@ func (p *Provider) serveAPI(w http.ResponseWriter, r *http.Request) {
 	default:
 		body, _ := io.ReadAll(io.LimitReader(r.Body, maxForm))
 		writeJSON(w, http.StatusOK, map[string]any{
-			"sub": g.user.Subject, "scope": strings.Join(g.scope, " "), "method": r.Method, "path": r.URL.Path,
+			"sub": g.user.Subject, "scope": p.joined(g.scope), "method": r.Method, "path": r.URL.Path,
 			"placement": placement, "body": string(body),
 		})
 	}

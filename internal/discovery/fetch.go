@@ -24,6 +24,11 @@ func (s *Source) fetchMetadata(ctx context.Context) (*Metadata, time.Duration, e
 	if err != nil {
 		return nil, 0, err
 	}
+	if s.config.Aliases {
+		if err := m.useAliases(s.config.Policy); err != nil {
+			return nil, 0, err
+		}
+	}
 	if err := s.checkHosts(m); err != nil {
 		return nil, 0, err
 	}

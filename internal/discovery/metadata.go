@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/seed1a301047/signon/internal/outbound"
 )
@@ -32,10 +33,21 @@ type Metadata struct {
 
 	// What the provider can do. It informs; the application's configuration decides.
 	IDTokenSigningAlgs   []string `json:"id_token_signing_alg_values_supported"`
-	TokenAuthMethods     []string `json:"token_endpoint_auth_methods_supported"`
 	CodeChallengeMethods []string `json:"code_challenge_methods_supported"`
 	ResponseModes        []string `json:"response_modes_supported"`
 	ScopesSupported      []string `json:"scopes_supported"`
+
+	// How clients may prove themselves: see [Metadata.TokenAuth] and its peers.
+	TokenAuthMethods         []string `json:"token_endpoint_auth_methods_supported"`
+	TokenAuthAlgs            []string `json:"token_endpoint_auth_signing_alg_values_supported,omitzero"`
+	RevocationAuthMethods    []string `json:"revocation_endpoint_auth_methods_supported,omitzero"`
+	RevocationAuthAlgs       []string `json:"revocation_endpoint_auth_signing_alg_values_supported,omitzero"`
+	IntrospectionAuthMethods []string `json:"introspection_endpoint_auth_methods_supported,omitzero"`
+	IntrospectionAuthAlgs    []string `json:"introspection_endpoint_auth_signing_alg_values_supported,omitzero"`
+
+	// Aliases are the endpoints for clients that present a certificate (RFC 8705
+	// section 5). They are read for those alone: see [Config].
+	Aliases jsontext.Value `json:"mtls_endpoint_aliases,omitzero"`
 
 	// IssInResponse: every authorization response names the issuer (RFC 9207).
 	IssInResponse             bool `json:"authorization_response_iss_parameter_supported"`
@@ -114,6 +126,66 @@ func (m *Metadata) chooseAlgs() {
 	}
 }
 
+// Auth is how clients may prove themselves at one endpoint. An empty list says nothing.
+type Auth struct {
+	Endpoint string   // the member that names it, such as "token_endpoint"
+	Methods  []string // RFC 8414 section 2
+	Algs     []string // for the methods that sign
+}
+
+// TokenAuth is for the token endpoint.
+func (m *Metadata) TokenAuth() Auth {
+	return Auth{"token_endpoint", m.TokenAuthMethods, m.TokenAuthAlgs}
+}
+
+// RevocationAuth is for the revocation endpoint, if the metadata say anything of it.
+func (m *Metadata) RevocationAuth() Auth {
+	return Auth{"revocation_endpoint", m.RevocationAuthMethods, m.RevocationAuthAlgs}
+}
+
+// IntrospectionAuth is for the introspection endpoint, if the metadata say anything of it.
+func (m *Metadata) IntrospectionAuth() Auth {
+	return Auth{"introspection_endpoint", m.IntrospectionAuthMethods, m.IntrospectionAuthAlgs}
+}
+
+// useAliases puts the endpoints for clients that present a certificate in the place of
+// the others. One that is not valid is an error, not a reason to use the endpoint where
+// the certificate would not count (RFC 8705 section 5).
+func (m *Metadata) useAliases(p outbound.Policy) error {
+	if m.Aliases == nil || m.Aliases.Kind() == 'n' {
+		return nil
+	}
+	var aliases struct {
+		Token         *string `json:"token_endpoint"`
+		UserInfo      *string `json:"userinfo_endpoint"`
+		Revocation    *string `json:"revocation_endpoint"`
+		Introspection *string `json:"introspection_endpoint"`
+		PAR           *string `json:"pushed_authorization_request_endpoint"`
+	}
+	if err := json.Unmarshal(m.Aliases, &aliases); err != nil {
+		return invalid(m.Issuer, "mtls_endpoint_aliases: "+wordOf(err))
+	}
+	for _, a := range []struct {
+		endpoint
+		alias *string
+	}{
+		{endpoint{"token_endpoint", &m.TokenEndpoint}, aliases.Token},
+		{endpoint{"userinfo_endpoint", &m.UserInfoEndpoint}, aliases.UserInfo},
+		{endpoint{"revocation_endpoint", &m.RevocationEndpoint}, aliases.Revocation},
+		{endpoint{"introspection_endpoint", &m.IntrospectionEndpoint}, aliases.Introspection},
+		{endpoint{"pushed_authorization_request_endpoint", &m.PushedAuthorizationRequestEndpoint}, aliases.PAR},
+	} {
+		if a.alias == nil {
+			continue
+		}
+		if err := checkEndpoint(*a.alias, p); err != nil {
+			return invalid(m.Issuer, fmt.Sprintf("mtls_endpoint_aliases: %s: %v", a.name, err))
+		}
+		*a.url = *a.alias
+	}
+	return nil
+}
+
 // endpoints pairs the member names with where their values are.
 func (m *Metadata) endpoints() []endpoint {
 	return []endpoint{
@@ -139,14 +211,21 @@ func (m *Metadata) check(p outbound.Policy) error {
 		if *e.url == "" {
 			continue
 		}
-		u, err := outbound.CheckURL(*e.url, p)
-		if err != nil {
+		if err := checkEndpoint(*e.url, p); err != nil {
 			return fmt.Errorf("%s: %w", e.name, err)
 		}
-		// A query is kept and added to (RFC 6749 section 3.1), so it has to be one.
-		if _, err := url.ParseQuery(u.RawQuery); err != nil {
-			return fmt.Errorf("%s: the URL's query is malformed", e.name)
-		}
+	}
+	return nil
+}
+
+func checkEndpoint(raw string, p outbound.Policy) error {
+	u, err := outbound.CheckURL(raw, p)
+	if err != nil {
+		return err
+	}
+	// A query is kept and added to (RFC 6749 section 3.1), so it has to be one.
+	if _, err := url.ParseQuery(u.RawQuery); err != nil {
+		return errors.New("the URL's query is malformed")
 	}
 	return nil
 }
@@ -172,7 +251,6 @@ func (m *Metadata) merge(given *Metadata) {
 	}
 	for _, list := range []struct{ mine, given *[]string }{
 		{&m.IDTokenSigningAlgs, &given.IDTokenSigningAlgs},
-		{&m.TokenAuthMethods, &given.TokenAuthMethods},
 		{&m.CodeChallengeMethods, &given.CodeChallengeMethods},
 		{&m.ResponseModes, &given.ResponseModes},
 		{&m.ScopesSupported, &given.ScopesSupported},

@@ -25,6 +25,8 @@ func TestParse(t *testing.T) {
 		"introspection_endpoint":                         issuer + "/introspect",
 		"pushed_authorization_request_endpoint":          issuer + "/par",
 		"token_endpoint_auth_methods_supported":          []string{"client_secret_basic"},
+		"revocation_endpoint_auth_methods_supported":     []string{"none"},
+		"introspection_endpoint_auth_methods_supported":  []string{"private_key_jwt"},
 		"code_challenge_methods_supported":               []string{"plain"}, // LI-11: read, for the strict to refuse
 		"response_modes_supported":                       []string{"form_post"},
 		"scopes_supported":                               []string{"openid"},
@@ -38,6 +40,9 @@ func TestParse(t *testing.T) {
 	})), issuer, outbound.Policy{})
 	require.NoError(t, err)
 	require.Equal(t, []string{"RS256"}, m.SigningAlgs(nil))
+	require.Equal(t, discovery.Auth{Endpoint: "token_endpoint", Methods: []string{"client_secret_basic"}}, m.TokenAuth())
+	require.Equal(t, discovery.Auth{Endpoint: "revocation_endpoint", Methods: []string{"none"}}, m.RevocationAuth())
+	require.Equal(t, discovery.Auth{Endpoint: "introspection_endpoint", Methods: []string{"private_key_jwt"}}, m.IntrospectionAuth())
 	got, err := json.Marshal(m)
 	require.NoError(t, err)
 	want := metadata(map[string]any{
@@ -45,6 +50,8 @@ func TestParse(t *testing.T) {
 		"introspection_endpoint":                         issuer + "/introspect",
 		"pushed_authorization_request_endpoint":          issuer + "/par",
 		"token_endpoint_auth_methods_supported":          []string{"client_secret_basic"},
+		"revocation_endpoint_auth_methods_supported":     []string{"none"},
+		"introspection_endpoint_auth_methods_supported":  []string{"private_key_jwt"},
 		"code_challenge_methods_supported":               []string{"plain"},
 		"response_modes_supported":                       []string{"form_post"},
 		"scopes_supported":                               []string{"openid"},

@@ -54,6 +54,10 @@ type Config struct {
 	// before a login begins.
 	NeedKeys bool
 
+	// Aliases: the client presents a certificate, so that the metadata's
+	// mtls_endpoint_aliases take the place of the endpoints that they name.
+	Aliases bool
+
 	// EndpointHosts, for the strict, lists the hosts (host, or host:port where
 	// there is a port) that the metadata's endpoints may be on. If nil, any host.
 	EndpointHosts []string

@@ -1,6 +1,6 @@
 // Package jose is the seam between Signon and its JOSE library: it reads
-// compact JSON Web Signatures and JSON Web Key Sets strictly, and signs and
-// verifies with keys that are made ready once.
+// compact JSON Web Signatures, JSON Web Encryptions and JSON Web Key Sets strictly, and
+// signs, verifies and decrypts with keys that are made ready once.
 //
 //	set, err := jose.ParseSet(jwks)
 //	c, err := jose.ParseCompact(token)
@@ -11,7 +11,8 @@
 //
 // The algorithm comes from the caller and never from the token. A header that
 // names, carries or points to a key (jwk, jku, x5u, x5c) is not looked at.
-// There is no "none", and no encryption.
+// There is no "none". What has been decrypted is as little to be trusted as the
+// token that it came in: anybody can encrypt to a public key.
 package jose
 
 import "crypto"

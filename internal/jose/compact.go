@@ -31,7 +31,7 @@ type Compact struct {
 // skips line breaks, so those are refused by hand.
 var encoding = base64.RawURLEncoding.Strict()
 
-// ParseCompact takes token apart. It accepts three non-empty segments of
+// ParseCompact takes a signed token apart. It accepts three non-empty segments of
 // base64url, at most [MaxCompact] bytes in all, and nothing else: no JSON
 // serialization, no encryption, no detached or unencoded payload, and no
 // header with critical extensions, of which Signon knows none.
@@ -42,7 +42,7 @@ func ParseCompact(token string) (*Compact, error) {
 	header, rest, _ := strings.Cut(token, ".")
 	payload, signature, ok := strings.Cut(rest, ".")
 	if !ok || strings.Contains(signature, ".") {
-		return nil, errors.New("jose: expected a token of three segments; encrypted tokens have five and are not supported")
+		return nil, errors.New("jose: expected a signed token, of three segments; encrypted tokens have five")
 	}
 	if header == "" || payload == "" || signature == "" {
 		return nil, errors.New("jose: expected a token without empty segments")

@@ -25,6 +25,11 @@ type Key struct {
 	Kty    string           // RSA, EC or OKP
 	Public crypto.PublicKey // *rsa.PublicKey, *ecdsa.PublicKey or ed25519.PublicKey
 
+	// Issuer is the member "issuer", which Microsoft's key sets have: the only issuer
+	// whose tokens the key signs, or a template with {tenantid}. "" if absent; what is
+	// not a string is as it was written, which is no issuer's.
+	Issuer string
+
 	curve string
 }
 
@@ -48,6 +53,8 @@ type members struct {
 	Crv    string   `json:"crv"`
 	X      string   `json:"x"`
 	Y      string   `json:"y"`
+
+	Issuer jsontext.Value `json:"issuer"`
 
 	// Present in private and symmetric keys only.
 	D jsontext.Value `json:"d"`
@@ -75,11 +82,21 @@ func parseKey(data jsontext.Value) (*Key, error) {
 	if err != nil {
 		return nil, err
 	}
-	k := &Key{ID: m.Kid, Alg: m.Alg, Kty: m.Kty, Public: public, curve: m.Crv}
+	k := &Key{ID: m.Kid, Alg: m.Alg, Kty: m.Kty, Public: public, Issuer: issuerOf(m.Issuer), curve: m.Crv}
 	if k.Alg != "" && !k.fits(k.Alg) {
 		return nil, fmt.Errorf("jose: the key %.40q of type %.40q is for algorithm %.40q", m.Kid, m.Kty, m.Alg)
 	}
 	return k, nil
+}
+
+func issuerOf(member jsontext.Value) string {
+	if member == nil {
+		return ""
+	}
+	if text, ok := Value(member).Text(); ok && text != "" {
+		return text
+	}
+	return string(member)
 }
 
 // public leaves the arithmetic to jwx, which refuses points off the curve and

@@ -17,6 +17,9 @@ var (
 	// ErrAmbiguousKey is returned by [Set.Find] where several keys fit. Trying
 	// them in turn would let a token choose.
 	ErrAmbiguousKey = errors.New("jose: more than one key of the set fits the token")
+
+	// ErrKeyIssuer is returned by [Set.FindOf] where a key fits, but is another issuer's.
+	ErrKeyIssuer = errors.New("jose: the key that fits the token is for tokens of another issuer")
 )
 
 // Set holds the usable keys of one provider. It does not change.
@@ -70,15 +73,28 @@ func (s *Set) Skipped() []error { return s.skipped }
 // apart. Without kid it returns the only key that fits (OpenID Connect Core
 // 1.0, section 10.1).
 func (s *Set) Find(alg, kid string) (*Key, error) {
+	return s.FindOf(alg, kid, func(string) bool { return true })
+}
+
+// FindOf is [Set.Find] among the keys whose Issuer is one that of lets through.
+func (s *Set) FindOf(alg, kid string, of func(issuer string) bool) (*Key, error) {
 	var found *Key
+	foreign := false
 	for _, k := range s.keys {
 		if kid != "" && k.ID != kid || !k.fits(alg) {
+			continue
+		}
+		if !of(k.Issuer) {
+			foreign = true
 			continue
 		}
 		if found != nil && !found.equal(k) {
 			return nil, fmt.Errorf("%w: algorithm %.40q, kid %.40q", ErrAmbiguousKey, alg, kid)
 		}
 		found = k
+	}
+	if found == nil && foreign {
+		return nil, fmt.Errorf("%w: algorithm %.40q, kid %.40q", ErrKeyIssuer, alg, kid)
 	}
 	if found == nil {
 		return nil, fmt.Errorf("%w: algorithm %.40q, kid %.40q", ErrUnknownKey, alg, kid)

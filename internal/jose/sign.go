@@ -5,26 +5,20 @@ import (
 	"crypto/ecdsa"
 	"crypto/ed25519"
 	"crypto/rsa"
+	"crypto/x509"
+	"encoding/base64"
 	"fmt"
 	"maps"
 
 	"github.com/go-json-experiment/json"
 	"github.com/lestrrat-go/jwx/v3/jwk"
-	"github.com/lestrrat-go/jwx/v3/jws/jwsbb"
 )
 
 // Sign returns payload as a JSON Web Signature in compact serialization. The
 // key is a crypto.Signer of RSA, ECDSA on alg's own curve, or Ed25519, or a
-// secret as []byte for HS256. The header is sent as it is, with alg added;
-// it may be nil.
+// secret as []byte for HS256, HS384 or HS512. The header is sent as it is, with
+// alg added; it may be nil.
 func Sign(alg string, key any, header map[string]any, payload []byte) (string, error) {
-	public := key
-	if signer, ok := key.(crypto.Signer); ok {
-		public = signer.Public()
-	}
-	if err := checkKey(alg, public); err != nil {
-		return "", err
-	}
 	full := map[string]any{}
 	maps.Copy(full, header)
 	full["alg"] = alg
@@ -35,12 +29,22 @@ func Sign(alg string, key any, header map[string]any, payload []byte) (string, e
 	buf := encoding.AppendEncode(nil, head)
 	buf = append(buf, '.')
 	buf = encoding.AppendEncode(buf, payload)
-	signature, err := jwsbb.Sign(key, alg, buf, nil)
+	signature, err := sign(alg, key, buf)
 	if err != nil {
-		return "", fmt.Errorf("jose: signing with %s: %w", alg, err)
+		return "", fmt.Errorf("jose: signing with %.40s: %w", alg, err)
 	}
 	buf = append(buf, '.')
 	return string(encoding.AppendEncode(buf, signature)), nil
+}
+
+func sign(alg string, key any, input []byte) ([]byte, error) {
+	switch key := key.(type) {
+	case crypto.Signer:
+		return signWith(alg, key, input)
+	case []byte:
+		return signHMAC(alg, key, input)
+	}
+	return nil, fmt.Errorf("jose: a key of type %T cannot sign", key)
 }
 
 // PublicJWK returns key as a JSON Web Key for signatures of alg, under the key
@@ -66,4 +70,19 @@ func PublicJWK(key crypto.PublicKey, kid, alg string) ([]byte, error) {
 		}
 	}
 	return json.Marshal(public)
+}
+
+// CertificateJWK returns the key of a certificate as a JSON Web Key, with the
+// certificate as its only x5c (RFC 7517, section 4.7).
+func CertificateJWK(cert *x509.Certificate) ([]byte, error) {
+	key, err := PublicJWK(cert.PublicKey, "", "")
+	if err != nil {
+		return nil, err
+	}
+	members := map[string]any{}
+	if err := json.Unmarshal(key, &members); err != nil {
+		return nil, fmt.Errorf("jose: a key's own JSON: %w", err)
+	}
+	members["x5c"] = []string{base64.StdEncoding.EncodeToString(cert.Raw)}
+	return json.Marshal(members, json.Deterministic(true))
 }

@@ -38,6 +38,10 @@ const (
 // says: the provider's fault.
 var ErrResponse = errors.New("the provider's answer is not valid")
 
+// ErrConfig is wrapped by the error of a configuration that does not fit what the
+// provider says of itself: the operator's fault, not the provider's.
+var ErrConfig = errors.New("the configuration does not fit the provider")
+
 // A Stage says which request it is: it selects the hooks, and names the endpoint in
 // errors.
 type Stage string
@@ -60,6 +64,25 @@ type Client struct {
 	Issuer   string // the audience of client assertions; may be empty
 	Auth     clientauth.Method
 	Hooks    hooks.Hooks
+
+	// RevocationAuth and IntrospectionAuth are for those two stages. If nil, Auth.
+	RevocationAuth    clientauth.Method
+	IntrospectionAuth clientauth.Method
+
+	// Fits says whether the method of a stage is one that the provider takes. It is
+	// asked before anything of a request is made. If nil, it is not asked.
+	Fits func(ctx context.Context, stage Stage) error
+}
+
+// Method is how the client authenticates in a request of the stage.
+func (c *Client) Method(stage Stage) clientauth.Method {
+	switch {
+	case stage == Revoke && c.RevocationAuth != nil:
+		return c.RevocationAuth
+	case stage == Introspect && c.IntrospectionAuth != nil:
+		return c.IntrospectionAuth
+	}
+	return c.Auth
 }
 
 // Format writes the provider and the client id, whatever the verb: the secret does
@@ -90,13 +113,14 @@ func (c *Client) Exchange(ctx context.Context, stage Stage, endpoint string, par
 	return token, extras, nil
 }
 
-// Post sends params as a form, once, and returns an answer with status 200; a
+// Post sends params, once, as a form or, if a hook of the stage has set the Content-Type
+// to application/json, as a JSON object of strings, and returns an answer with status 200; a
 // revocation may also be answered with 204. It runs the hooks of the stage and adds
 // the client's authentication. params is not changed.
 //
 // Errors: an answer with another status is an [*oauth2.RetrieveError] where it is an
 // OAuth error, RFC 6749 section 5.2, joined with an [*outbound.StatusError] where the
-// status is 429 or 5xx; else the StatusError alone. [ErrHook] is a hook or an
+// status is 429 or 5xx; else the StatusError alone. What Fits returns is wrapped. [ErrHook] is a hook or an
 // authentication that failed. What comes from the transport is an error of outbound.
 // No error has a secret in its text, not even one that the provider echoes.
 func (c *Client) Post(ctx context.Context, stage Stage, endpoint string, params url.Values) (*hooks.Response, error) {
@@ -110,6 +134,11 @@ func (c *Client) Post(ctx context.Context, stage Stage, endpoint string, params 
 func (c *Client) post(ctx context.Context, stage Stage, endpoint string, params url.Values) (*answer, error) {
 	ctx, cancel := context.WithTimeout(ctx, Timeout)
 	defer cancel()
+	if c.Fits != nil {
+		if err := c.Fits(ctx, stage); err != nil {
+			return nil, fmt.Errorf("oauth: %s: %w", stage, err)
+		}
+	}
 	r, err := c.request(ctx, stage, endpoint, params)
 	if err != nil {
 		return nil, fmt.Errorf("oauth: %s: %w", stage, err)

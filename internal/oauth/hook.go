@@ -13,16 +13,23 @@ import (
 // in time: the application's fault, not the provider's.
 var ErrHook = errors.New("a hook failed")
 
-// Hook runs fn, which may be nil, on v and fails closed: with the error that fn
-// returns, with a panic as an error, and when ctx ends or [Timeout] is over before fn
-// is back. In the last case fn still runs, and v is its own from then on: the caller
-// hands out a copy and must not touch it again.
-//
+// Hook runs fn, which may be nil, on v as [Watch] does. Its errors wrap [ErrHook], and
 // name says which hook it is.
 func Hook[T any](ctx context.Context, name string, fn func(context.Context, T) error, v T) error {
 	if fn == nil {
 		return nil
 	}
+	if err := Watch(ctx, fn, v); err != nil {
+		return fmt.Errorf("%w: %s: %w", ErrHook, name, err)
+	}
+	return nil
+}
+
+// Watch runs fn, a function of the application's, on v and fails closed: with the error
+// that fn returns, with a panic as an error, and when ctx ends or [Timeout] is over before
+// fn is back. In the last case fn still runs, and v is its own from then on: the caller
+// hands out a copy and must not touch it again.
+func Watch[T any](ctx context.Context, fn func(context.Context, T) error, v T) error {
 	ctx, cancel := context.WithTimeout(ctx, Timeout)
 	defer cancel()
 	done := make(chan error, 1) // so that a late fn ends, and does not wait for a reader
@@ -44,10 +51,7 @@ func Hook[T any](ctx context.Context, name string, fn func(context.Context, T) e
 	if cause := context.Cause(ctx); err == nil && cause != nil { // a late success is none
 		err = fmt.Errorf("did not return in time: %w", cause)
 	}
-	if err != nil {
-		return fmt.Errorf("%w: %s: %w", ErrHook, name, err)
-	}
-	return nil
+	return err
 }
 
 // panicError says that and where a hook panicked. A value other than the runtime's may

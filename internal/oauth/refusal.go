@@ -10,6 +10,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/go-json-experiment/json/jsontext"
 	"golang.org/x/oauth2"
 )
 
@@ -58,7 +59,7 @@ var public = []string{
 }
 
 // secretsOf collects the secrets of r, the longest first, as they are and as they stand
-// in the form.
+// in a form or in JSON.
 func secretsOf(r *request, password string) secrets {
 	all := secrets{password, url.QueryEscape(password)}
 	if _, proof, ok := strings.Cut(r.Header.Get("Authorization"), " "); ok {
@@ -69,12 +70,21 @@ func secretsOf(r *request, password string) secrets {
 			continue
 		}
 		for _, v := range values {
-			all = append(all, v, url.QueryEscape(v))
+			all = append(all, v, url.QueryEscape(v), inJSON(v))
 		}
 	}
 	all = slices.DeleteFunc(all, func(s string) bool { return s == "" })
 	slices.SortFunc(all, func(a, b string) int { return cmp.Compare(len(b), len(a)) })
 	return all
+}
+
+// inJSON is a value as it stands between the quotes of a JSON string.
+func inJSON(v string) string {
+	quoted, err := jsontext.AppendQuote(nil, v)
+	if err != nil {
+		return ""
+	}
+	return string(quoted[1 : len(quoted)-1])
 }
 
 // clean makes text printable, takes the secrets out of it, and cuts it.

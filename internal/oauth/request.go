@@ -8,15 +8,23 @@ import (
 	"net/url"
 	"strings"
 
+	"github.com/go-json-experiment/json"
+
 	"github.com/seed1a301047/signon/clientauth"
 	"github.com/seed1a301047/signon/hooks"
+	"github.com/seed1a301047/signon/internal/outbound"
+)
+
+const (
+	typeForm = "application/x-www-form-urlencoded"
+	typeJSON = "application/json"
 )
 
 // A request is what goes out: complete, with the client's proof.
 type request hooks.Request
 
 // request makes the request of a stage: the form, then what the hook makes of it, then
-// the client's authentication.
+// the client's authentication. It is a form unless the hook says that it is JSON.
 func (c *Client) request(ctx context.Context, stage Stage, endpoint string, params url.Values) (*request, error) {
 	form := &hooks.Request{Provider: c.Provider, URL: endpoint, Header: http.Header{"Accept": {"application/json"}}, Params: params}
 	if hook := c.requestHook(stage); hook != nil {
@@ -29,31 +37,37 @@ func (c *Client) request(ctx context.Context, stage Stage, endpoint string, para
 	if !sameOrigin(endpoint, form.URL) {
 		return nil, fmt.Errorf("%w: %s request: the URL left the origin of the endpoint", ErrHook, stage)
 	}
+	contentType := typeForm
+	if outbound.MediaType(form.Header) == typeJSON {
+		contentType = typeJSON
+	}
 	auth := &clientauth.Request{
 		ClientID: c.ClientID, Secret: c.Secret, Issuer: c.Issuer, Endpoint: form.URL,
 		Header: form.Header, Params: form.Params,
 	}
-	if err := c.authenticate(ctx, auth); err != nil {
+	method := c.Method(stage)
+	if err := authenticate(ctx, method, auth); err != nil {
 		return nil, err
 	}
 	form.Header, form.Params = auth.Header, auth.Params
-	form.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	form.Header.Set("Content-Type", contentType)
 	r := (*request)(form)
-	return r, r.check()
+	return r, r.check(method)
 }
 
-// authenticate adds the client's proof. A method of the application's is watched as a
-// hook is, and may have kept what it was given; our own are not worth a goroutine.
-func (c *Client) authenticate(ctx context.Context, r *clientauth.Request) error {
+// authenticate adds the client's proof. A method of the application's, or with a signer
+// of its own, is watched as a hook is, and may have kept what it was given; the others
+// are not worth a goroutine.
+func authenticate(ctx context.Context, method clientauth.Method, r *clientauth.Request) error {
 	const name = "client authentication"
-	switch c.Auth.(type) {
-	case clientauth.Basic, clientauth.Post, clientauth.None:
-		if err := c.Auth.Authenticate(ctx, r); err != nil {
+	switch method.(type) {
+	case clientauth.Basic, clientauth.BasicRaw, clientauth.Post, clientauth.None, clientauth.SecretJWT, clientauth.TLS:
+		if err := method.Authenticate(ctx, r); err != nil {
 			return fmt.Errorf("%w: %s: %w", ErrHook, name, err)
 		}
 		return nil
 	}
-	if err := Hook(ctx, name, c.Auth.Authenticate, r); err != nil {
+	if err := Hook(ctx, name, method.Authenticate, r); err != nil {
 		return err
 	}
 	kept := own(&hooks.Request{Header: r.Header, Params: r.Params})
@@ -75,7 +89,7 @@ func own(r *hooks.Request) *hooks.Request {
 }
 
 // check refuses a request that says something twice.
-func (r *request) check() error {
+func (r *request) check(method clientauth.Method) error {
 	if err := singleHeaders(r.Header); err != nil {
 		return err
 	}
@@ -92,15 +106,18 @@ func (r *request) check() error {
 			return fmt.Errorf("the parameter %.64q is both in the form and in the endpoint's query", name)
 		}
 	}
-	if n := r.proofs(query); n > 1 { // RFC 6749 section 2.3
+	if n := r.proofs(query, method); n > 1 { // RFC 6749 section 2.3
 		return fmt.Errorf("the request carries %d proofs of the client, and RFC 6749 section 2.3 allows one", n)
 	}
 	return nil
 }
 
 // proofs counts the ways in which r says who the client is.
-func (r *request) proofs(query url.Values) int {
+func (r *request) proofs(query url.Values, method clientauth.Method) int {
 	n := 0
+	if _, byConnection := method.(clientauth.TLS); byConnection {
+		n++
+	}
 	if r.Header.Get("Authorization") != "" {
 		n++
 	}
@@ -114,12 +131,35 @@ func (r *request) proofs(query url.Values) int {
 
 // http returns r as a POST. outbound.Do takes care that no transport sends it twice.
 func (r *request) http(ctx context.Context) (*http.Request, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, r.URL, strings.NewReader(r.Params.Encode()))
+	body, err := r.body()
+	if err != nil {
+		return nil, err
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, r.URL, strings.NewReader(body))
 	if err != nil {
 		return nil, errors.New("the endpoint is not a URL")
 	}
 	req.Header = r.Header
 	return req, nil
+}
+
+// body is the parameters as the Content-Type says.
+func (r *request) body() (string, error) {
+	if r.Header.Get("Content-Type") != typeJSON {
+		return r.Params.Encode(), nil
+	}
+	object := make(map[string]string, len(r.Params))
+	for name, values := range r.Params {
+		if len(values) > 1 {
+			return "", fmt.Errorf("the parameter %.64q has %d values, which a JSON object of strings cannot have", name, len(values))
+		}
+		object[name] = r.Params.Get(name)
+	}
+	body, err := json.Marshal(object, json.Deterministic(true))
+	if err != nil { // not shown: it could quote a value
+		return "", errors.New("a parameter is not valid UTF-8, which JSON has to be")
+	}
+	return string(body), nil
 }
 
 // singleHeaders refuses a header field with two values, also under two spellings.

@@ -1,14 +1,24 @@
 package oidc
 
-import "time"
+import (
+	"time"
+
+	"github.com/seed1a301047/signon/internal/jose"
+)
 
 // Expect says what an ID token must be like. The zero value of an optional
 // field is the strict choice.
 type Expect struct {
 	// Issuer is compared byte by byte. Where TenantIssuer is set, it contains
-	// {tenantid}, which the token's claim tid stands for.
+	// [Placeholder], which the token's claim tid takes the place of: one of Tenants, or
+	// any if Tenants is nil.
 	Issuer       string
 	TenantIssuer bool
+	Tenants      []string
+
+	// Decrypter opens the tokens, which must be encrypted by its algorithm then. If nil,
+	// they must not be encrypted.
+	Decrypter *jose.Decrypter
 
 	ClientID string
 

@@ -43,7 +43,7 @@ type IDToken struct {
 	Expiry   time.Time
 	IssuedAt time.Time
 	AuthTime time.Time // zero if absent
-	Raw      string    // not for logs
+	Raw      string    // the signed token, also where it came encrypted; not for logs
 
 	payload []byte
 
@@ -85,7 +85,10 @@ func VerifyIDToken(ctx context.Context, raw string, keys KeySource, e *Expect) (
 			return nil, invalid(err)
 		}
 	}
-	if err := verifySignature(ctx, c, keys, e); err != nil { // Core 3.1.3.7-6 to 8
+	if err := verifySignature(ctx, c, keys, e, t.Issuer); err != nil { // Core 3.1.3.7-6 to 8
+		return nil, invalid(err)
+	}
+	if err := t.checkTenant(e); err != nil {
 		return nil, invalid(err)
 	}
 	if err := t.checkAuthentication(e, now); err != nil { // Core 3.1.3.7-12 and 13
@@ -121,6 +124,19 @@ func parseIDToken(raw string, e *Expect) (*jose.Compact, *IDToken, error) {
 	if raw == "" {
 		return nil, nil, errors.New("there is none")
 	}
+	raw, err := e.open(raw, "jwt") // Core 3.1.3.7-1
+	if err != nil {
+		return nil, nil, err
+	}
+	return parseSigned(raw, e)
+}
+
+// parseSigned reads a token that is signed and nothing else: of the kind that an
+// encrypted one must have inside (Core 10.2).
+func parseSigned(raw string, e *Expect) (*jose.Compact, *IDToken, error) {
+	if strings.HasPrefix(raw, "{") { // a word of its own, for a likely mistake
+		return nil, nil, errors.New("it is JSON that nobody has signed, expected a signed token")
+	}
 	c, err := jose.ParseCompact(raw)
 	if err != nil {
 		return nil, nil, err
@@ -142,7 +158,7 @@ func checkHeader(h jose.Header, e *Expect) error {
 	if !slices.Contains(e.Algs, h.Alg) {
 		return fmt.Errorf("signed with %.40q, expected one of %q", h.Alg, e.Algs)
 	}
-	typ := strings.TrimPrefix(strings.ToLower(h.Typ), "application/") // RFC 7515, section 4.1.9
+	typ := mediaSubtype(h.Typ)
 	if typ != "" && typ != "jwt" {
 		return fmt.Errorf("its typ is %.40q, expected JWT or none", h.Typ)
 	}
@@ -153,21 +169,15 @@ func checkHeader(h jose.Header, e *Expect) error {
 func (t *IDToken) checkIssuer(e *Expect) error {
 	want := e.Issuer
 	if e.TenantIssuer {
-		if !isTenant(t.tid) {
-			return fmt.Errorf("tid is %.40q, expected the id of a tenant", t.tid)
+		if !IsTenant(t.tid) {
+			return fmt.Errorf("tid is %.40q, expected a GUID in lower case", t.tid)
 		}
-		want = strings.ReplaceAll(want, "{tenantid}", t.tid)
+		want = strings.ReplaceAll(want, Placeholder, t.tid)
 	}
 	if t.Issuer == "" || t.Issuer != want {
 		return fmt.Errorf("iss is %.200q, expected %q", t.Issuer, want)
 	}
 	return nil
-}
-
-// isTenant keeps a claim from adding more than a name to an issuer's URL.
-func isTenant(s string) bool {
-	const set = "-0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-	return s != "" && len(s) <= 64 && strings.Trim(s, set) == ""
 }
 
 // checkAudience: Core 3.1.3.7-3 to 5.

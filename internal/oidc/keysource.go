@@ -39,7 +39,9 @@ type KeySource interface {
 // verifySignature checks the signature of c with the issuer's keys, or with
 // the client's secret for HS256. It asks for other keys at most once. What
 // fails at the source is returned as such: that is no fault of the token.
-func verifySignature(ctx context.Context, c *jose.Compact, keys KeySource, e *Expect) error {
+//
+// The issuer is that of the token: a key set of many tenants has keys of single ones.
+func verifySignature(ctx context.Context, c *jose.Compact, keys KeySource, e *Expect, issuer string) error {
 	alg := c.Header.Alg
 	if alg == "HS256" {
 		return jose.Verify(alg, e.Secret, c)
@@ -48,7 +50,8 @@ func verifySignature(ctx context.Context, c *jose.Compact, keys KeySource, e *Ex
 	if err != nil {
 		return &sourceError{err}
 	}
-	err = verifyWith(set, c)
+	of := e.signsFor(issuer)
+	err = verifyWith(set, c, of)
 	// Without a kid, a signature that does not verify is how a new key shows.
 	rotated := c.Header.Kid == "" && errors.Is(err, jose.ErrSignature)
 	if !rotated && !errors.Is(err, jose.ErrUnknownKey) {
@@ -61,11 +64,11 @@ func verifySignature(ctx context.Context, c *jose.Compact, keys KeySource, e *Ex
 	if fresh == set {
 		return err
 	}
-	return verifyWith(fresh, c)
+	return verifyWith(fresh, c, of)
 }
 
-func verifyWith(set *jose.Set, c *jose.Compact) error {
-	key, err := set.Find(c.Header.Alg, c.Header.Kid)
+func verifyWith(set *jose.Set, c *jose.Compact, of func(issuer string) bool) error {
+	key, err := set.FindOf(c.Header.Alg, c.Header.Kid, of)
 	if err != nil {
 		return err
 	}

@@ -1,0 +1,236 @@
+package jose
+
+import (
+	"crypto"
+	"crypto/ecdh"
+	"crypto/ecdsa"
+	"crypto/rsa"
+	"crypto/sha1"
+	"crypto/sha256"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"hash"
+	"slices"
+	"strings"
+)
+
+// ErrDecrypt is returned for every token that does not decrypt, whatever the reason:
+// which step has failed would help somebody to guess (RFC 7516 section 11.5).
+var ErrDecrypt = errors.New("jose: the token does not decrypt with any of the keys that fit it")
+
+// MaxDecryptionKeys is how many keys of one algorithm a [Decrypter] may have, and so how
+// many it tries where the token names none.
+const MaxDecryptionKeys = 4
+
+// EncryptionAlgs are the algorithms of [NewDecrypter]: those of RFC 7518 section 4 whose
+// key is not shared with the sender. RSA1_5 is not one of them, for its padding can be
+// guessed, nor is what takes its key from a password.
+func EncryptionAlgs() []string {
+	return []string{"RSA-OAEP", "RSA-OAEP-256", "ECDH-ES", "ECDH-ES+A128KW", "ECDH-ES+A192KW", "ECDH-ES+A256KW"}
+}
+
+// A DecryptionKey opens tokens: an *rsa.PrivateKey for RSA-OAEP, an *ecdsa.PrivateKey
+// on P-256, P-384 or P-521 for ECDH-ES.
+type DecryptionKey struct {
+	ID      string // kid; "": it opens whatever names no key that is here
+	Private crypto.PrivateKey
+}
+
+// Fits reports whether the key is one for an algorithm, or why it is one for none.
+func (k DecryptionKey) Fits(alg string) (bool, error) {
+	own, err := newPrivateKey(k)
+	if err != nil {
+		return false, err
+	}
+	return own.fits(alg), nil
+}
+
+// A Decrypter opens JSON Web Encryptions (RFC 7516) of one algorithm. It does not change.
+type Decrypter struct {
+	alg  string
+	keys []*privateKey
+}
+
+// NewDecrypter takes the keys that fit alg, copies them, and tries each. At least one
+// has to fit, and at most [MaxDecryptionKeys].
+func NewDecrypter(alg string, keys []DecryptionKey) (*Decrypter, error) {
+	if !slices.Contains(EncryptionAlgs(), alg) {
+		return nil, fmt.Errorf("jose: the algorithm %.40q does not encrypt keys; expected one of %s", alg, strings.Join(EncryptionAlgs(), ", "))
+	}
+	d := &Decrypter{alg: alg}
+	for _, k := range keys {
+		own, err := newPrivateKey(k)
+		if err != nil {
+			return nil, err
+		}
+		if own.fits(alg) {
+			d.keys = append(d.keys, own)
+		}
+	}
+	if n := len(d.keys); n == 0 || n > MaxDecryptionKeys {
+		return nil, fmt.Errorf("jose: %d of the keys fit %s, expected 1 to %d", n, alg, MaxDecryptionKeys)
+	}
+	return d, d.try()
+}
+
+// try has each key open what was encrypted to it.
+func (d *Decrypter) try() error {
+	for _, k := range d.keys {
+		token, err := Encrypt(d.alg, "A256GCM", k.public, nil, []byte("a test"))
+		if err != nil {
+			return err
+		}
+		one := &Decrypter{alg: d.alg, keys: []*privateKey{k}}
+		if got, _, err := one.Decrypt(token); err != nil || string(got) != "a test" {
+			return fmt.Errorf("jose: the decryption key %.40q does not open what is encrypted to it by %s", k.id, d.alg)
+		}
+	}
+	return nil
+}
+
+// Alg is the algorithm.
+func (d *Decrypter) Alg() string { return d.alg }
+
+// Decrypt opens token, and returns what is inside with its content type, the header's
+// cty. The header must name the decrypter's algorithm, and an AES encryption of the
+// content; it must not be compressed, and have no extension.
+//
+// A kid chooses the key. Without one, or where none has that name but some have none,
+// each of those is tried.
+//
+// Everybody can encrypt: what is inside is as little to be trusted as the token was.
+func (d *Decrypter) Decrypt(token string) (plain []byte, cty string, err error) {
+	e, err := parseEncrypted(token)
+	if err != nil {
+		return nil, "", err
+	}
+	if e.alg != d.alg {
+		return nil, "", fmt.Errorf("jose: the token is encrypted by %.40q, expected %q", e.alg, d.alg)
+	}
+	if strings.HasPrefix(d.alg, "ECDH") && e.epk == nil {
+		return nil, "", errors.New("jose: the header of the encrypted token has no epk")
+	}
+	if direct := d.alg == "ECDH-ES"; direct != (len(e.key) == 0) { // RFC 7516 section 5.2, step 10
+		return nil, "", fmt.Errorf("jose: the encrypted key has %d bytes, which %s cannot have", len(e.key), d.alg)
+	}
+	for _, k := range d.choose(e) {
+		if plain, ok := k.open(e); ok {
+			return plain, e.cty, nil
+		}
+	}
+	return nil, "", ErrDecrypt
+}
+
+func (d *Decrypter) choose(e *encrypted) []*privateKey {
+	var named, nameless []*privateKey
+	for _, k := range d.keys {
+		switch {
+		case e.epk != nil && k.crv != e.crv:
+		case e.kid == "" || k.id == e.kid:
+			named = append(named, k)
+		case k.id == "":
+			nameless = append(nameless, k)
+		}
+	}
+	if named != nil {
+		return named
+	}
+	return nameless
+}
+
+type privateKey struct {
+	id     string
+	public crypto.PublicKey
+	rsa    *rsa.PrivateKey
+	ecdh   *ecdh.PrivateKey
+	crv    string
+}
+
+// newPrivateKey makes a copy of its own, which nobody else can change.
+func newPrivateKey(k DecryptionKey) (*privateKey, error) {
+	own := &privateKey{id: k.ID}
+	switch key := k.Private.(type) {
+	case *rsa.PrivateKey:
+		if key == nil || key.N == nil {
+			break
+		}
+		if bits := key.N.BitLen(); bits < minRSABits || bits > maxRSABits {
+			return nil, fmt.Errorf("jose: the decryption key %.40q is of RSA with %d bits, expected %d to %d", k.ID, bits, minRSABits, maxRSABits)
+		}
+		own.rsa, _ = copyKey(key)
+		if own.rsa != nil {
+			own.public = &own.rsa.PublicKey
+			return own, nil
+		}
+		return nil, fmt.Errorf("jose: the decryption key %.40q is no valid key of RSA", k.ID)
+	case *ecdsa.PrivateKey:
+		if key == nil || key.Curve == nil {
+			break
+		}
+		copied, ok := copyKey(key)
+		if curve, _ := ecdhCurve(key.Curve.Params().Name); !ok || curve == nil {
+			return nil, fmt.Errorf("jose: the decryption key %.40q is no valid key on P-256, P-384 or P-521", k.ID)
+		}
+		own.ecdh, _ = copied.ECDH()
+		own.public, own.crv = &copied.PublicKey, key.Curve.Params().Name
+		return own, nil
+	}
+	return nil, fmt.Errorf("jose: the decryption key %.40q is a %T, expected an *rsa.PrivateKey or an *ecdsa.PrivateKey", k.ID, k.Private)
+}
+
+// copyKey also refuses a key whose parts do not belong together.
+func copyKey[K any](key K) (own K, ok bool) {
+	der, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		return own, false
+	}
+	parsed, err := x509.ParsePKCS8PrivateKey(der)
+	if err != nil {
+		return own, false
+	}
+	own, ok = parsed.(K)
+	return own, ok
+}
+
+func (k *privateKey) fits(alg string) bool {
+	return (k.rsa != nil) == strings.HasPrefix(alg, "RSA-OAEP")
+}
+
+// open goes on with a random key where there is none, so that the way to the failure is
+// the same, whatever was wrong (RFC 7516 section 11.5).
+func (k *privateKey) open(e *encrypted) (plain []byte, ok bool) {
+	size, _ := lookupContent(e.enc)
+	random := randomBytes(size.key)
+	key, err := k.contentKey(e)
+	if err != nil || len(key) != size.key {
+		key = random
+	}
+	plain, err = openContent(e.enc, key, e)
+	return plain, err == nil && len(plain) > 0
+}
+
+func (k *privateKey) contentKey(e *encrypted) ([]byte, error) {
+	if k.rsa != nil {
+		return rsa.DecryptOAEP(oaepHash(e.alg), nil, k.rsa, e.key, nil)
+	}
+	shared, err := k.ecdh.ECDH(e.epk)
+	if err != nil {
+		return nil, err
+	}
+	wrapping := wrapSize(e.alg)
+	if wrapping == 0 {
+		size, _ := lookupContent(e.enc)
+		return concatKDF(shared, e.enc, e.apu, e.apv, size.key), nil
+	}
+	return unwrapKey(concatKDF(shared, e.alg, e.apu, e.apv, wrapping), e.key)
+}
+
+// oaepHash is SHA-1 for RSA-OAEP, by RFC 7518 section 4.3: there it need not resist
+// collisions.
+func oaepHash(alg string) hash.Hash {
+	if alg == "RSA-OAEP-256" {
+		return sha256.New()
+	}
+	return sha1.New()
+}

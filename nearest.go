@@ -1,0 +1,50 @@
+package signon
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+)
+
+// nearest is the known name that a misspelt one was probably meant to be, or "".
+func nearest[V any](name string, known map[string]V) string {
+	best, within := "", 1+min(len(name), maxName)/4
+	if len(name) > maxName {
+		return ""
+	}
+	for _, k := range slices.Sorted(maps.Keys(known)) {
+		if d := distance(name, k); d <= within {
+			best, within = k, d-1
+		}
+	}
+	return best
+}
+
+// orRather is what an error says of it.
+func orRather(name string) string {
+	if name == "" {
+		return ""
+	}
+	return fmt.Sprintf(", perhaps %q", name)
+}
+
+// distance is how many bytes have to be put in, taken out or changed to make b of a.
+func distance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			change := diagonal
+			if a[i] != b[j] {
+				change++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(change, row[j]+1, row[j+1]+1)
+		}
+	}
+	return row[len(b)]
+}
