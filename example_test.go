@@ -17,8 +17,8 @@ import (
 	"golang.org/x/oauth2"
 
 	"github.com/seed1a301047/signon"
-	"github.com/seed1a301047/signon/clientauth"
 	"github.com/seed1a301047/signon/hooks"
+	"github.com/seed1a301047/signon/providers"
 	"github.com/seed1a301047/signon/signontest"
 	"github.com/seed1a301047/signon/tokenstore"
 )
@@ -32,21 +32,18 @@ func Example() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	google, err := auth.Register(signon.Provider{
-		Name:         "google",
-		Issuer:       "https://accounts.google.com",
-		ClientID:     os.Getenv("CLIENT_ID"),
-		ClientSecret: signon.Secret(os.Getenv("CLIENT_SECRET")),
-		Scopes:       []string{"openid", "email", "profile"},
-		APIBaseURL:   "https://openidconnect.googleapis.com/v1/",
-	})
+	settings := providers.Google()
+	if err := signon.LoadEnv("", &settings); err != nil { // GOOGLE_CLIENT_ID, GOOGLE_CLIENT_SECRET
+		log.Fatal(err)
+	}
+	google, err := auth.Register(settings)
 	if err != nil {
 		log.Fatal(err)
 	}
 
 	http.Handle("/auth/", auth.Handler())
 	http.Handle("/", google.RequireToken(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		resp, err := google.HTTPClient(r.Context()).Get("userinfo")
+		resp, err := google.HTTPClient(r.Context()).Get("oauth2/v3/userinfo")
 		if err != nil {
 			google.Fail(w, r, err)
 			return
@@ -95,25 +92,24 @@ func Example_openID() {
 	// Output:
 }
 
-// An OAuth 2.0 server has no ID token: its userinfo says who signed in.
-func Example_gitHub() {
+// An OAuth 2.0 server without OpenID Connect: the endpoints, and who says whose token it is.
+func Example_oauth2() {
 	auth, err := signon.New(signon.Config{BaseURL: "https://app.example.com"})
 	if err != nil {
 		log.Fatal(err)
 	}
-	github, err := auth.Register(signon.Provider{
-		Name:         "github",
-		ClientID:     "Iv1.8a61f9b3a7aba766",
+	shop, err := auth.Register(signon.Provider{
+		Name:         "shop",
+		ClientID:     "app",
 		ClientSecret: "from a secret manager",
-		ClientAuth:   clientauth.Post{},
 		Endpoint: oauth2.Endpoint{
-			AuthURL:  "https://github.com/login/oauth/authorize",
-			TokenURL: "https://github.com/login/oauth/access_token",
+			AuthURL:  "https://shop.example.net/oauth/authorize",
+			TokenURL: "https://shop.example.net/oauth/token",
 		},
-		UserInfoURL:  "https://api.github.com/user",
-		SubjectClaim: "id",
-		APIBaseURL:   "https://api.github.com/",
-		Scopes:       []string{"read:user", "user:email"},
+		UserInfoURL:  "https://api.shop.example.net/me",
+		SubjectClaim: "customer_number",
+		APIBaseURL:   "https://api.shop.example.net/",
+		Scopes:       []string{"orders:read"},
 	})
 	if err != nil {
 		log.Fatal(err)
@@ -121,10 +117,10 @@ func Example_gitHub() {
 
 	mux := http.NewServeMux()
 	mux.Handle("/auth/", auth.Handler())
-	mux.Handle("/repos", github.RequireToken(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		resp, err := github.HTTPClient(r.Context()).Get("user/repos")
+	mux.Handle("/orders", shop.RequireToken(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		resp, err := shop.HTTPClient(r.Context()).Get("orders")
 		if err != nil {
-			github.Fail(w, r, err)
+			shop.Fail(w, r, err)
 			return
 		}
 		defer resp.Body.Close()
@@ -199,17 +195,9 @@ func ExampleConfig_owner() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	github, err := auth.Register(signon.Provider{
-		Name:         "github",
-		ClientID:     "Iv1.8a61f9b3a7aba766",
-		ClientSecret: "from a secret manager",
-		ClientAuth:   clientauth.Post{},
-		Endpoint: oauth2.Endpoint{
-			AuthURL:  "https://github.com/login/oauth/authorize",
-			TokenURL: "https://github.com/login/oauth/access_token",
-		},
-		APIBaseURL: "https://api.github.com/",
-	})
+	preset := providers.GitHub()
+	preset.ClientID, preset.ClientSecret = "Iv1.8a61f9b3a7aba766", "from a secret manager"
+	github, err := auth.Register(preset)
 	if err != nil {
 		log.Fatal(err)
 	}
