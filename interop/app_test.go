@@ -57,11 +57,18 @@ type app struct {
 // the provider are filled in.
 func newApp(t testing.TB, base string, p signon.Provider) *app {
 	t.Helper()
+	return newAppVia(t, base, p, nil)
+}
+
+// newAppVia is newApp with an http.Client of its own.
+func newAppVia(t testing.TB, base string, p signon.Provider, via *http.Client) *app {
+	t.Helper()
 	a := &app{store: &tokenstore.Memory{}}
 	auth, err := signon.New(signon.Config{
-		BaseURL: base,
-		Tokens:  a.store,
-		Logger:  slog.New(slog.DiscardHandler),
+		BaseURL:    base,
+		Tokens:     a.store,
+		HTTPClient: via,
+		Logger:     slog.New(slog.DiscardHandler),
 	})
 	require.NoError(t, err)
 	a.auth = auth

@@ -37,20 +37,44 @@ type Config struct {
 	// TTL are lifetimes in seconds by the provider's model name, such as
 	// "AccessToken" or "IdToken".
 	TTL map[string]int `json:"ttl,omitzero"`
+
+	// TLS has the provider serve https, and ask each client for its certificate.
+	TLS *TLS `json:"tls,omitzero"`
+
+	// MTLSHost, if set, is the host in the metadata's mtls_endpoint_aliases (RFC 8705
+	// section 5); the port is that of the issuer.
+	MTLSHost string `json:"mtlsHost,omitzero"`
+}
+
+// TLS names the PEM files of a server.
+type TLS struct {
+	Cert     string `json:"cert"`
+	Key      string `json:"key"`
+	ClientCA string `json:"clientCA"` // who issues the clients' certificates
 }
 
 // A Client is the registration of a client, with the names of OpenID Connect
 // Dynamic Client Registration 1.0 section 2.
 type Client struct {
-	ID                      string   `json:"client_id"`
-	Secret                  string   `json:"client_secret,omitzero"`
-	AuthMethod              string   `json:"token_endpoint_auth_method,omitzero"`
-	RedirectURIs            []string `json:"redirect_uris"`
-	PostLogoutRedirectURIs  []string `json:"post_logout_redirect_uris,omitzero"`
-	IDTokenSignedResponse   string   `json:"id_token_signed_response_alg,omitzero"`
-	UserinfoSignedResponse  string   `json:"userinfo_signed_response_alg,omitzero"`
-	BackChannelLogoutURI    string   `json:"backchannel_logout_uri,omitzero"`
-	BackChannelLogoutWithID bool     `json:"backchannel_logout_session_required,omitzero"`
+	ID                     string   `json:"client_id"`
+	Secret                 string   `json:"client_secret,omitzero"`
+	AuthMethod             string   `json:"token_endpoint_auth_method,omitzero"`
+	RedirectURIs           []string `json:"redirect_uris"`
+	PostLogoutRedirectURIs []string `json:"post_logout_redirect_uris,omitzero"`
+	IDTokenSignedResponse  string   `json:"id_token_signed_response_alg,omitzero"`
+	UserinfoSignedResponse string   `json:"userinfo_signed_response_alg,omitzero"`
+
+	GrantTypes           []string        `json:"grant_types,omitzero"`
+	AuthSigningAlg       string          `json:"token_endpoint_auth_signing_alg,omitzero"`
+	JWKS                 json.RawMessage `json:"jwks,omitzero"`
+	TLSSubjectDN         string          `json:"tls_client_auth_subject_dn,omitzero"`
+	CertificateBound     bool            `json:"tls_client_certificate_bound_access_tokens,omitzero"`
+	IDTokenEncryptionAlg string          `json:"id_token_encrypted_response_alg,omitzero"`
+	IDTokenEncryptionEnc string          `json:"id_token_encrypted_response_enc,omitzero"`
+	UserinfoEncryption   string          `json:"userinfo_encrypted_response_alg,omitzero"`
+
+	BackChannelLogoutURI    string `json:"backchannel_logout_uri,omitzero"`
+	BackChannelLogoutWithID bool   `json:"backchannel_logout_session_required,omitzero"`
 }
 
 // A Provider is a running provider.

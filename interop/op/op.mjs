@@ -25,6 +25,7 @@ const cfg = {
   rotate: true,             // refresh token rotation with reuse detection
   ttl: {},                  // e.g. {"AccessToken": 5, "IdToken": 5}
   tls: undefined,           // {cert, key, clientCA?}: PEM file names; enables https and mTLS
+  mtlsHost: undefined,      // the host of mtls_endpoint_aliases
   resources: {},            // RFC 8707: {"https://api.example/": {"scope": "api:read", "accessTokenFormat": "jwt", "jwt": {...}}}
   pairwise: false,
   ...(process.argv[2] ? JSON.parse(fs.readFileSync(process.argv[2], 'utf8')) : {}),
@@ -72,7 +73,19 @@ const server = cfg.tls
 await new Promise((ok, no) => { server.once('error', no); server.listen(cfg.port, cfg.host, ok); });
 const issuer = cfg.issuer ?? `${cfg.tls ? 'https' : 'http'}://${cfg.host}:${server.address().port}`;
 
+// All that a client may be registered with to have things encrypted to it.
+const encryption = ['RSA-OAEP', 'RSA-OAEP-256', 'ECDH-ES', 'ECDH-ES+A128KW', 'ECDH-ES+A192KW', 'ECDH-ES+A256KW'];
+const contents = ['A128GCM', 'A192GCM', 'A256GCM', 'A128CBC-HS256', 'A192CBC-HS384', 'A256CBC-HS512'];
+
+// RFC 8705 section 5: other names for the endpoints that a client shows its certificate to.
+const aliased = cfg.mtlsHost && issuer.replace(cfg.host, cfg.mtlsHost);
+const aliases = aliased && {
+  token_endpoint: `${aliased}/token`, revocation_endpoint: `${aliased}/token/revocation`,
+  introspection_endpoint: `${aliased}/token/introspection`, userinfo_endpoint: `${aliased}/me`,
+};
+
 const provider = new Provider(issuer, {
+  ...(aliases ? { discovery: { mtls_endpoint_aliases: aliases } } : {}),
   clients: cfg.clients,
   jwks: { keys },
   findAccount,
@@ -96,6 +109,10 @@ const provider = new Provider(issuer, {
   clientDefaults: { grant_types: ['authorization_code', 'refresh_token'] },
   enabledJWA: {
     idTokenSigningAlgValues: [...new Set([...cfg.signing, 'HS256'])],
+    clientAuthSigningAlgValues: ['HS256', 'HS384', 'HS512', 'RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512',
+      'ES256', 'ES384', 'ES512', 'EdDSA', 'Ed25519'],
+    idTokenEncryptionAlgValues: encryption, userinfoEncryptionAlgValues: encryption,
+    idTokenEncryptionEncValues: contents, userinfoEncryptionEncValues: contents,
   },
   pkce: { required: () => cfg.requirePKCE }, // S256 is the only method
   rotateRefreshToken: cfg.rotate,

@@ -4,13 +4,17 @@ package zitadel
 
 import (
 	"context"
+	"crypto"
+	"errors"
 	"log/slog"
 	"net/http/httptest"
 	"testing"
 	"time"
 
+	jose "github.com/go-jose/go-jose/v4"
 	"github.com/zitadel/oidc/v3/example/server/exampleop"
 	"github.com/zitadel/oidc/v3/example/server/storage"
+	"github.com/zitadel/oidc/v3/pkg/oidc"
 	"github.com/zitadel/oidc/v3/pkg/op"
 )
 
@@ -26,6 +30,12 @@ type Config struct {
 	ClientID     string
 	ClientSecret string // empty: a public client
 	RedirectURI  string
+
+	// Method is how the client proves itself. If empty, client_secret_basic, or none
+	// without a secret. Key and KeyID are what private_key_jwt is checked with.
+	Method string
+	Key    crypto.PublicKey
+	KeyID  string
 
 	// PostLogoutRedirectURI is where the provider may send the browser after a logout.
 	PostLogoutRedirectURI string
@@ -87,18 +97,34 @@ func (s *store) GetClientByClientID(ctx context.Context, id string) (op.Client, 
 	if err != nil {
 		return nil, err
 	}
-	return client{Client: c, postLogout: s.cfg.PostLogoutRedirectURI}, nil
+	return client{Client: c, cfg: &s.cfg}, nil
+}
+
+// GetKeyByIDAndClientID gives the one key that the test chose.
+func (s *store) GetKeyByIDAndClientID(_ context.Context, keyID, clientID string) (*jose.JSONWebKey, error) {
+	if s.cfg.Key == nil || keyID != s.cfg.KeyID || clientID != s.cfg.ClientID {
+		return nil, errors.New("no such key")
+	}
+	return &jose.JSONWebKey{KeyID: keyID, Use: "sig", Key: s.cfg.Key}, nil
 }
 
 type client struct {
 	op.Client
-	postLogout string
+	cfg *Config
+}
+
+// AuthMethod is the test's choice.
+func (c client) AuthMethod() oidc.AuthMethod {
+	if c.cfg.Method == "" {
+		return c.Client.AuthMethod()
+	}
+	return oidc.AuthMethod(c.cfg.Method)
 }
 
 // PostLogoutRedirectURIs gives the one URL that the test chose.
 func (c client) PostLogoutRedirectURIs() []string {
-	if c.postLogout == "" {
+	if c.cfg.PostLogoutRedirectURI == "" {
 		return nil
 	}
-	return []string{c.postLogout}
+	return []string{c.cfg.PostLogoutRedirectURI}
 }
