@@ -2,17 +2,18 @@ package jose
 
 import (
 	"crypto"
+	"crypto/aes"
 	"crypto/ecdh"
 	"crypto/ecdsa"
+	"crypto/rand"
 	"crypto/rsa"
-	"crypto/sha1"
-	"crypto/sha256"
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"hash"
 	"slices"
 	"strings"
+
+	"github.com/lestrrat-go/jwx/v3/jwe/jwebb"
 )
 
 // ErrDecrypt is returned for every token that does not decrypt, whatever the reason:
@@ -169,7 +170,8 @@ func newPrivateKey(k DecryptionKey) (*privateKey, error) {
 			break
 		}
 		copied, ok := copyKey(key)
-		if curve, _ := ecdhCurve(key.Curve.Params().Name); !ok || curve == nil {
+		// The copy's public half is that of its private one, which the given key's need not be.
+		if curve, _ := ecdhCurve(key.Curve.Params().Name); !ok || curve == nil || !copied.PublicKey.Equal(&key.PublicKey) {
 			return nil, fmt.Errorf("jose: the decryption key %.40q is no valid key on P-256, P-384 or P-521", k.ID)
 		}
 		own.ecdh, _ = copied.ECDH()
@@ -200,37 +202,43 @@ func (k *privateKey) fits(alg string) bool {
 // open goes on with a random key where there is none, so that the way to the failure is
 // the same, whatever was wrong (RFC 7516 section 11.5).
 func (k *privateKey) open(e *encrypted) (plain []byte, ok bool) {
-	size, _ := lookupContent(e.enc)
-	random := randomBytes(size.key)
-	key, err := k.contentKey(e)
-	if err != nil || len(key) != size.key {
+	cipher, err := jwebb.CreateContentCipher(e.enc)
+	if err != nil {
+		return nil, false
+	}
+	random := make([]byte, cipher.KeySize())
+	_, _ = rand.Read(random) // never fails
+	key, err := k.contentKey(e, len(random))
+	if err != nil || len(key) != len(random) {
 		key = random
 	}
-	plain, err = openContent(e.enc, key, e)
-	return plain, err == nil && len(plain) > 0
+	plain, err = cipher.Decrypt(key, e.iv, e.ciphertext, e.tag, e.aad)
+	return plain, err == nil && len(plain) > 0 && e.padded(len(plain))
 }
 
-func (k *privateKey) contentKey(e *encrypted) ([]byte, error) {
+// padded reports whether the padding has a length of RFC 7518 section 5.2.2.1, for jwx
+// takes none, or 255 bytes.
+func (e *encrypted) padded(plain int) bool {
+	padding := len(e.ciphertext) - plain
+	return !strings.Contains(e.enc, "CBC") || 1 <= padding && padding <= aes.BlockSize
+}
+
+// wrapOverhead is by how many bytes a key grows that is wrapped (RFC 3394 section 2.2.1).
+const wrapOverhead = 8
+
+func (k *privateKey) contentKey(e *encrypted, size int) ([]byte, error) {
 	if k.rsa != nil {
-		return rsa.DecryptOAEP(oaepHash(e.alg), nil, k.rsa, e.key, nil)
+		return jwebb.KeyDecryptRSAOAEP(nil, e.key, e.alg, k.rsa)
 	}
-	shared, err := k.ecdh.ECDH(e.epk)
+	id, bytes, wraps, err := jwebb.KeyEncryptionECDHESKeySize(e.alg, e.enc)
 	if err != nil {
 		return nil, err
 	}
-	wrapping := wrapSize(e.alg)
-	if wrapping == 0 {
-		size, _ := lookupContent(e.enc)
-		return concatKDF(shared, e.enc, e.apu, e.apv, size.key), nil
+	if !wraps {
+		return jwebb.DeriveECDHES(id, e.apu, e.apv, k.ecdh, e.epk, bytes)
 	}
-	return unwrapKey(concatKDF(shared, e.alg, e.apu, e.apv, wrapping), e.key)
-}
-
-// oaepHash is SHA-1 for RSA-OAEP, by RFC 7518 section 4.3: there it need not resist
-// collisions.
-func oaepHash(alg string) hash.Hash {
-	if alg == "RSA-OAEP-256" {
-		return sha256.New()
+	if len(e.key) != size+wrapOverhead { // jwx unwraps what is as long as the token
+		return nil, ErrDecrypt
 	}
-	return sha1.New()
+	return jwebb.KeyDecryptECDHESKeyWrap(nil, e.key, id, e.apu, e.apv, k.ecdh, e.epk, bytes)
 }

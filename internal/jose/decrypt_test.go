@@ -302,6 +302,11 @@ func TestNewDecrypterRefuses(t *testing.T) {
 	bad.Primes = good.Primes[:1]
 	p224, err := ecdsa.GenerateKey(elliptic.P224(), rand.Reader)
 	require.NoError(t, err)
+	halves, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	require.NoError(t, err)
+	other, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	require.NoError(t, err)
+	halves.PublicKey = other.PublicKey
 	for name, test := range map[string]struct {
 		alg  string
 		keys []jose.DecryptionKey
@@ -316,6 +321,7 @@ func TestNewDecrypterRefuses(t *testing.T) {
 		"zero of EC":   {"ECDH-ES", []jose.DecryptionKey{{Private: new(ecdsa.PrivateKey)}}},
 		"short RSA":    {"RSA-OAEP", []jose.DecryptionKey{{Private: newRSA(t, 1024)}}},
 		"broken RSA":   {"RSA-OAEP", []jose.DecryptionKey{{Private: &bad}}},
+		"two halves":   {"ECDH-ES", []jose.DecryptionKey{{Private: halves}}},
 		"P-224":        {"ECDH-ES", []jose.DecryptionKey{{Private: p224}}},
 		"Ed25519":      {"ECDH-ES", []jose.DecryptionKey{{Private: newEd25519(t)}}},
 		"by value":     {"RSA-OAEP", []jose.DecryptionKey{{Private: bad}}},

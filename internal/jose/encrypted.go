@@ -60,14 +60,30 @@ func parseEncrypted(token string) (*encrypted, error) {
 
 // checkSizes keeps bytes from moving between the segments: each length is fixed.
 func (e *encrypted) checkSizes() error {
-	c, ok := lookupContent(e.enc)
+	iv, tag, ok := contentSizes(e.enc)
 	switch {
 	case !ok:
 		return fmt.Errorf("jose: the content is encrypted with %.40q, which is not supported", e.enc)
-	case len(e.iv) != c.iv || len(e.tag) != c.tag:
+	case len(e.iv) != iv || len(e.tag) != tag:
 		return fmt.Errorf("jose: the initialization vector or the tag has not the length that %s has", e.enc)
 	}
 	return nil
+}
+
+// contentSizes is what RFC 7518 section 5 says about an enc: how many bytes the
+// initialization vector and the tag have.
+func contentSizes(enc string) (iv, tag int, ok bool) {
+	switch enc {
+	case "A128GCM", "A192GCM", "A256GCM":
+		return 12, 16, true
+	case "A128CBC-HS256":
+		return 16, 16, true
+	case "A192CBC-HS384":
+		return 16, 24, true
+	case "A256CBC-HS512":
+		return 16, 32, true
+	}
+	return 0, 0, false
 }
 
 var encryptedNames = []string{
