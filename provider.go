@@ -23,6 +23,10 @@
 // by [Registry.Handler]), the middleware ([Client.RequireToken],
 // [Registry.RequireLogin]) and the API ([Client.HTTPClient], [Client.Token]).
 //
+// Package providers has a Provider for each well-known one, [LoadJSON] and [LoadEnv] read
+// what is configured from outside, package clientauth has the ways in which a client proves
+// itself, and package hooks what mends a provider that keeps to no standard.
+//
 // # Who signed in, and whose token it is
 //
 // A [Login] is one verified sign-in, and ends at a logout. By itself it owns its token.

@@ -91,11 +91,6 @@ func (db *DB) With(timeout time.Duration) *DB {
 	return &c
 }
 
-// retries is how often Exec tries again what the database gave up, having changed
-// nothing, because of others: with many at once on a serializable database that takes a
-// few rounds.
-const retries = 8
-
 // Exec runs a statement and returns how many rows it changed; MySQL does not count a
 // row that it leaves as it was. It is one statement on its own: done or not done.
 //
@@ -116,7 +111,7 @@ func (db *DB) exec(ctx context.Context, session *gorm.DB, query string, args Arg
 		if result.Error == nil {
 			return result.RowsAffected, nil
 		}
-		if try == retries || !gaveUp(result.Error) || !pause(bounded) {
+		if try >= retries(result.Error) || !pause(bounded) {
 			return 0, db.explain(ctx, bounded, result.Error)
 		}
 	}

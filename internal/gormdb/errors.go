@@ -29,12 +29,18 @@ func join(done, err error) error {
 	return fmt.Errorf("%w: %w", done, err)
 }
 
-// gaveUp reports whether the database gave a statement up because of others, having
-// changed nothing, so that it may be tried again: ST-08.
-func gaveUp(err error) bool {
-	return has(err, []string{"40001", "40P01"}, // serialization failure, deadlock
-		"Error 1213", "Error 1205", // MySQL: deadlock, lock wait timeout
-		"database is locked", "database table is locked") // SQLite
+// retries is how often a statement may be tried again that failed so. Where the database
+// gave it up because of others it has changed nothing: ST-08. One that waited for a lock
+// in vain has waited long enough by then. One that met another at once, in a deadlock or
+// where transactions are serializable, takes a few rounds with many at it.
+func retries(err error) int {
+	switch {
+	case has(err, []string{"40001", "40P01"}, "Error 1213"): // serialization failure, deadlock
+		return 8
+	case has(err, nil, "Error 1205", "database is locked", "database table is locked"): // MySQL, SQLite
+		return 2
+	}
+	return 0
 }
 
 func isSchema(err error) bool {
