@@ -25,12 +25,13 @@ func (c *Client) hookResponse(ctx context.Context, params url.Values) (url.Value
 	if err := oauth.Hook(ctx, "AuthorizeResponse", hook, a); err != nil {
 		return nil, providerFault(c.name, err)
 	}
+	bent := cloneValues(a.Params) // the hook may have kept its own, and what is checked must be what is read
 	for _, name := range []string{"state", "iss"} {
-		if !slices.Equal(a.Params[name], params[name]) {
+		if !slices.Equal(bent[name], params[name]) {
 			return nil, fmt.Errorf("signon: hook AuthorizeResponse changed %q, which protects the login; leave it: %w", name, ErrInternal)
 		}
 	}
-	return a.Params, checkResponse(a.Params) // the hook's own, and read at once
+	return bent, checkResponse(bent)
 }
 
 // otherParams are the parameters that the protocol does not know, and whether some were

@@ -22,7 +22,7 @@ import (
 // does not change and may be used by many goroutines at once.
 type Client struct {
 	name     string
-	p        Provider // a deep copy, with its defaults filled in
+	p        Provider // a deep copy, with its defaults filled in and without DecryptionKeys
 	registry *Registry
 	loginURL string
 
@@ -47,6 +47,8 @@ type Client struct {
 	paying   atomic.Bool // what outcomes owes is being written
 
 	clientTokens *clientTokens
+
+	publishing publishing
 }
 
 // Name is the provider's name.
@@ -138,6 +140,7 @@ func (p Provider) clone() Provider {
 	p.Scopes = slices.Clone(p.Scopes)
 	p.AuthorizeParams = cloneValues(p.AuthorizeParams)
 	p.TokenParams = cloneValues(p.TokenParams)
+	p.ClientCredentialsParams = cloneValues(p.ClientCredentialsParams)
 	p.LoginParams = slices.Clone(p.LoginParams)
 	p.SigningAlgs = slices.Clone(p.SigningAlgs)
 	p.ACRValues = slices.Clone(p.ACRValues)

@@ -3,6 +3,8 @@ package signon
 import (
 	"context"
 	"crypto/sha256"
+	"crypto/tls"
+	"crypto/x509"
 	"fmt"
 	"slices"
 	"strings"
@@ -44,7 +46,23 @@ func (p *Provider) checkClientAuth(g *Registry) error {
 	if _, public := p.ClientAuth.(clientauth.None); public && p.ClientSecret != "" {
 		return fmt.Errorf("ClientSecret is set, which ClientAuth none never sends; remove one of them")
 	}
+	if _, keyed := p.ClientAuth.(clientauth.PrivateKeyJWT); keyed && p.ClientSecret != "" && !p.needsSecret() {
+		return fmt.Errorf("ClientSecret is set, which ClientAuth private_key_jwt never sends; remove one of them")
+	}
 	return nil
+}
+
+// needsSecret reports whether the secret is of use beside a ClientAuth that does not send
+// it: to verify a signature, or at another endpoint.
+func (p *Provider) needsSecret() bool {
+	for _, method := range []clientauth.Method{p.RevocationAuth, p.IntrospectionAuth} {
+		switch method.(type) {
+		case nil, clientauth.None, clientauth.PrivateKeyJWT, clientauth.TLS:
+		default:
+			return true // it sends the secret, or is the application's own
+		}
+	}
+	return p.UserInfoSigningAlg == "HS256" || slices.Contains(p.SigningAlgs, "HS256")
 }
 
 func (p *Provider) checkSecret(g *Registry) error {
@@ -79,7 +97,8 @@ func (p *Provider) checkAuth(m clientauth.Method) error {
 	}, client)
 }
 
-// ownMethod is m without anything that its maker could still change, as a value.
+// ownMethod is m as a value, without anything that its maker could still change but the
+// signers, which may be far away, and what the application's own methods hold.
 func ownMethod(m clientauth.Method) clientauth.Method {
 	switch given := m.(type) {
 	case *clientauth.None:
@@ -92,8 +111,11 @@ func ownMethod(m clientauth.Method) clientauth.Method {
 		}
 	case *clientauth.TLS:
 		if given != nil {
-			return *given
+			return ownMethod(*given)
 		}
+	case clientauth.TLS:
+		given.Certificate = ownCertificate(given.Certificate)
+		return given
 	case *clientauth.PrivateKeyJWT:
 		if given != nil {
 			return ownMethod(*given)
@@ -103,6 +125,18 @@ func ownMethod(m clientauth.Method) clientauth.Method {
 		return given
 	}
 	return m
+}
+
+// ownCertificate is a copy of cert, whose leaf is that of its bytes.
+func ownCertificate(cert tls.Certificate) tls.Certificate {
+	own := tls.Certificate{PrivateKey: cert.PrivateKey, SupportedSignatureAlgorithms: slices.Clone(cert.SupportedSignatureAlgorithms)}
+	for _, der := range cert.Certificate {
+		own.Certificate = append(own.Certificate, slices.Clone(der))
+	}
+	if len(own.Certificate) > 0 {
+		own.Leaf, _ = x509.ParseCertificate(own.Certificate[0]) // else nil, which Check says
+	}
+	return own
 }
 
 // fits refuses to ask the provider for anything in a way that its metadata do not name:

@@ -154,7 +154,12 @@ func TestClientAuthNotInMetadata(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			_, public := c.method.(clientauth.None)
-			a := newApp(t, appOptions{op: signontest.Config{Public: public, ClientSecret: longSecret}, provider: func(p *signon.Provider) { p.ClientAuth = c.method }})
+			a := newApp(t, appOptions{op: signontest.Config{Public: public, ClientSecret: longSecret}, provider: func(p *signon.Provider) {
+				p.ClientAuth = c.method
+				if _, keyed := c.method.(clientauth.PrivateKeyJWT); keyed {
+					p.ClientSecret = ""
+				}
+			}})
 			a.op.Metadata(c.metadata)
 			page := a.browser.Get(appURL + "/auth/login/op")
 			require.Zero(t, a.op.Count(signontest.Token))
@@ -266,6 +271,7 @@ func TestClientAuthRefused(t *testing.T) {
 		{"a line feed behind the secret", func(p *signon.Provider) { p.ClientSecret += "\n" }, []string{"ClientSecret", "line feed"}},
 		{"a secret of spaces", func(p *signon.Provider) { p.ClientSecret = "   " }, []string{"ClientSecret", "space"}},
 		{"None with a secret", func(p *signon.Provider) { p.ClientAuth = clientauth.None{} }, []string{"ClientSecret", "none"}},
+		{"a key with a secret", func(p *signon.Provider) { p.ClientAuth = privateKeyJWT(clientauth.Key{Signer: ed}) }, []string{"ClientSecret", "private_key_jwt"}},
 		{"None with a secret, by a pointer", func(p *signon.Provider) { p.ClientAuth = &clientauth.None{} }, []string{"ClientSecret", "none"}},
 		{"a nil pointer", func(p *signon.Provider) { p.ClientAuth = (*clientauth.Basic)(nil) }, []string{"ClientAuth", "panicked"}},
 		{"a nil pointer of keys", func(p *signon.Provider) { p.ClientAuth = (*clientauth.PrivateKeyJWT)(nil) }, []string{"ClientAuth", "panicked"}},
@@ -284,7 +290,7 @@ func TestClientAuthRefused(t *testing.T) {
 			p.UserInfoURL, p.Issuer, p.Scopes = p.Issuer+"/userinfo", "", nil
 		}, []string{"ClientAuth", "Audience"}},
 		{"no issuer, and an audience", func(p *signon.Provider) {
-			p.ClientAuth = clientauth.PrivateKeyJWT{Keys: []clientauth.Key{{Signer: ed}}, Audience: p.Issuer + "/token"}
+			p.ClientAuth, p.ClientSecret = clientauth.PrivateKeyJWT{Keys: []clientauth.Key{{Signer: ed}}, Audience: p.Issuer + "/token"}, ""
 			p.Endpoint.AuthURL, p.Endpoint.TokenURL = p.Issuer+"/authorize", p.Issuer+"/token"
 			p.UserInfoURL, p.Issuer, p.Scopes = p.Issuer+"/userinfo", "", nil
 		}, nil},

@@ -38,7 +38,7 @@ const (
 // ClientToken returns a token for the application itself and no user, by the client
 // credentials grant (RFC 6749 section 4.4), with the given scopes; with none, it is the
 // provider that chooses. Provider.Scopes are for users, and do not count here.
-// Provider.TokenParams are sent, and the hooks of the token endpoint run. The token is
+// Provider.ClientCredentialsParams are sent, and the hooks of the token endpoint run. The token is
 // the caller's own.
 //
 // Each set of scopes has a token of its own, whatever their order. It is kept in this
@@ -68,7 +68,8 @@ func (c *Client) ClientToken(ctx context.Context, scopes ...string) (*oauth2.Tok
 // scopes, whoever is signed in. A middleware or a [WithOwner] further in names another.
 //
 // An API that refuses the token with 401 leads to one that is fetched anew, and one retry.
-// [Client.Revoke] ends the token of these scopes.
+// [Client.Revoke] ends the token of these scopes; its error wraps [ErrNoToken] where none is
+// held, which is so after a revocation that failed, too.
 func WithClientToken(ctx context.Context, scopes ...string) context.Context {
 	return withActor(ctx, actor{application: true, scopes: slices.Clone(scopes)})
 }
@@ -113,6 +114,7 @@ func newClientTokens() *clientTokens {
 // A clientToken is what is known of one set of scopes. It does not change.
 type clientToken struct {
 	token *oauth2.Token // nil: there is none
+	extra map[string]any
 	came  time.Time
 
 	err   error // how the last try failed, if it did
@@ -139,10 +141,10 @@ func (t clientToken) settled(now time.Time, refused *oauth2.Token) bool {
 	return t.usable(now, refused) && (fresh(t.token) || t.justCame(now))
 }
 
-// give is the caller's own token, or why there is none.
+// give is the caller's own token, its extras too, or why there is none.
 func (t clientToken) give(now time.Time, refused *oauth2.Token) (*oauth2.Token, error) {
 	if t.usable(now, refused) {
-		return new(*t.token), nil
+		return t.token.WithExtra(copyJSON(t.extra)), nil
 	}
 	return nil, t.err
 }
@@ -196,22 +198,21 @@ func (c *Client) fetchClientToken(scope string, refused *oauth2.Token) clientTok
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), flightTimeout)
 	defer cancel()
-	var token *oauth2.Token
+	var got clientToken
 	err := contain("a token for the application", func() (err error) {
-		token, err = c.askForClientToken(ctx, scope)
+		got, err = c.askForClientToken(ctx, scope)
 		return err
 	})
 	if err != nil {
 		err = c.noClientToken(err)
-		c.outcomes.pause(err)
+		c.outcomes.pause(c.name, err)
 		_ = guard("Config.Logger", func() error {
 			c.registry.log.ErrorContext(ctx, "signon: no token for the application", "provider", c.name, "scope", scope, "error", err)
 			return nil
 		})
 		return c.clientTokens.failed(scope, err, time.Now().Add(pauseAfter(err)))
 	}
-	got := clientToken{token: token, came: time.Now()}
-	c.clientTokens.held.Put(scope, got, token.Expiry)
+	c.clientTokens.held.Put(scope, got, got.token.Expiry)
 	return got
 }
 
@@ -229,12 +230,12 @@ func (t *clientTokens) failed(scope string, err error, until time.Time) (now cli
 	return now
 }
 
-func (c *Client) askForClientToken(ctx context.Context, scope string) (*oauth2.Token, error) {
+func (c *Client) askForClientToken(ctx context.Context, scope string) (got clientToken, err error) {
 	md, err := c.source.Metadata(ctx)
 	if err != nil {
-		return nil, providerFault(c.name, err)
+		return got, providerFault(c.name, err)
 	}
-	params := cloneValues(c.p.TokenParams)
+	params := cloneValues(c.p.ClientCredentialsParams)
 	if params == nil {
 		params = url.Values{}
 	}
@@ -245,7 +246,7 @@ func (c *Client) askForClientToken(ctx context.Context, scope string) (*oauth2.T
 	asked := time.Now()
 	token, extra, err := c.oauth.Exchange(ctx, oauth.Token, md.TokenEndpoint, params)
 	if err != nil {
-		return nil, providerFault(c.name, err)
+		return got, providerFault(c.name, err)
 	}
 	token.RefreshToken = ""   // RFC 6749 section 4.4.3: there should be none
 	delete(extra, "id_token") // it would be of nobody, and is not verified
@@ -253,11 +254,11 @@ func (c *Client) askForClientToken(ctx context.Context, scope string) (*oauth2.T
 		token.Expiry = asked.Add(clientTokenLife).Round(0)
 	}
 	if !alive(token) {
-		return nil, fmt.Errorf("provider %s: %w: the token had expired when it came", c.name, ErrProvider)
+		return got, fmt.Errorf("provider %s: %w: the token had expired when it came", c.name, ErrProvider)
 	}
 	keepScope(extra, scope) // section 5.1: unchanged if it is not said
 	c.noteWider(ctx, token, scope)
-	return token, nil
+	return clientToken{token: token, extra: extra, came: time.Now()}, nil
 }
 
 // noteWider logs what nobody has asked for.
@@ -307,7 +308,8 @@ func (c *Client) noClientToken(err error) error {
 	return fmt.Errorf("signon: %s: no token for the application: %w", c.name, err)
 }
 
-// revokeClientToken ends the application's own token for these scopes.
+// revokeClientToken ends the application's own token for these scopes: here in any case,
+// so that after a failure at the provider there is none any more to try it with again.
 func (c *Client) revokeClientToken(ctx context.Context, scopes []string) error {
 	scope, err := scopeSet(scopes)
 	if err != nil {
@@ -315,7 +317,7 @@ func (c *Client) revokeClientToken(ctx context.Context, scopes []string) error {
 	}
 	known, _ := c.clientTokens.held.Delete(scope)
 	if known.token == nil {
-		return nil // there is none any more
+		return fmt.Errorf("signon: %s: no token for the application with these scopes is held; there is nothing to revoke: %w", c.name, ErrNoToken)
 	}
 	return c.revoke(ctx, known.token)
 }

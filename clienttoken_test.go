@@ -23,7 +23,7 @@ import (
 // RFC 6749 section 4.4.2: what is asked for, and what comes of it.
 func TestClientToken(t *testing.T) {
 	a := newApp(t, appOptions{provider: func(p *signon.Provider) {
-		p.TokenParams = url.Values{"audience": {"https://api.example.com"}}
+		p.TokenParams, p.ClientCredentialsParams = url.Values{"resource": {"https://users.example.com"}}, url.Values{"audience": {"https://api.example.com"}}
 	}})
 	a.op.TokenResponse(func(m map[string]any) { m["refresh_token"], m["id_token"] = "refresh-x", "id-x" })
 	token, err := a.client.ClientToken(t.Context(), "items", "admin", "items")

@@ -210,7 +210,7 @@ func TestClientTokenRevoke(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a, hold := gated(t)
 		ctx := signon.WithClientToken(t.Context(), "items")
-		require.NoError(t, a.client.Revoke(ctx), "there is none")
+		require.ErrorIs(t, a.client.Revoke(ctx), signon.ErrNoToken, "there is none")
 		first := askForClient(t.Context(), a)
 		require.NoError(t, first.err)
 		require.NoError(t, a.client.Revoke(ctx))

@@ -112,6 +112,38 @@ func TestConfigWarns(t *testing.T) {
 	require.Equal(t, 2, strings.Count(log.String(), "level=WARN"))
 }
 
+// What is possible, and more often forgotten than meant, is told once for each provider.
+func TestRegisterWarns(t *testing.T) {
+	const public, noIDToken = "the client is public", "no ID token will be verified"
+	byHand := oauth2.Endpoint{AuthURL: "https://op.test/a", TokenURL: "https://op.test/t"}
+	for _, tt := range []struct {
+		name     string
+		provider signon.Provider
+		want     []string
+	}{
+		{"all there", signon.Provider{Issuer: "https://op.test", ClientSecret: "s3cret", Scopes: []string{"openid"}}, nil},
+		{"neither secret nor method", signon.Provider{Issuer: "https://op.test", Scopes: []string{"openid"}}, []string{public}},
+		{"public on purpose", signon.Provider{Issuer: "https://op.test", Scopes: []string{"openid"}, ClientAuth: clientauth.None{}}, nil},
+		{"no openid", signon.Provider{Issuer: "https://op.test", ClientSecret: "s3cret", Scopes: []string{"email"}}, []string{noIDToken}},
+		{"no openid, and nothing is discovered", signon.Provider{Issuer: "https://op.test", ClientSecret: "s3cret", Endpoint: byHand}, nil},
+		{"no openid, and no issuer", signon.Provider{ClientSecret: "s3cret", Endpoint: byHand}, nil},
+		{"both", signon.Provider{Issuer: "https://op.test"}, []string{public, noIDToken}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			log := &logText{}
+			auth, err := signon.New(signon.Config{BaseURL: siteURL, Keys: siteKeys, Logger: slog.New(slog.NewTextHandler(log, nil))})
+			require.NoError(t, err)
+			tt.provider.Name, tt.provider.ClientID = "op", "app"
+			_, err = auth.Register(tt.provider)
+			require.NoError(t, err)
+			require.Equal(t, len(tt.want), strings.Count(log.String(), "level=WARN"), log.String())
+			for _, text := range tt.want {
+				require.Contains(t, log.String(), text)
+			}
+		})
+	}
+}
+
 // An error of a provider names the field.
 func TestProviderRefused(t *testing.T) {
 	type change = func(*signon.Provider)
@@ -127,6 +159,7 @@ func TestProviderRefused(t *testing.T) {
 		{"name of kilobytes", func(p *signon.Provider) { p.Name = strings.Repeat("a", 65) }, "Name"},
 		{"name taken", func(p *signon.Provider) { p.Name, p.ClientID = "first", "other" }, "Name"},
 		{"neither issuer nor endpoints", func(p *signon.Provider) { p.Issuer, p.Scopes = "", nil }, "Issuer"},
+		{"a name alone", func(p *signon.Provider) { p.Issuer, p.Scopes = "", nil }, "package providers"},
 		{"half of the endpoints", func(p *signon.Provider) {
 			p.Issuer, p.Scopes, p.Endpoint.AuthURL = "", nil, "https://op.test/a"
 		}, "Endpoint"},
@@ -134,6 +167,9 @@ func TestProviderRefused(t *testing.T) {
 		{"client id with a space", func(p *signon.Provider) { p.ClientID = "app\n" }, "ClientID"},
 		{"issuer and client id of another", func(p *signon.Provider) { p.ClientID = "first" }, "Issuer and ClientID"},
 		{"secret with a line feed", func(p *signon.Provider) { p.ClientSecret += "\n" }, "ClientSecret"},
+		{"secret of two lines", func(p *signon.Provider) { p.ClientSecret += "\nsecond" }, "ClientSecret has a control character"},
+		{"secret with a NUL", func(p *signon.Provider) { p.ClientSecret += "\x00" }, "ClientSecret has a control character"},
+		{"secret of UTF-16", func(p *signon.Provider) { p.ClientSecret = "h\x00u\x00n\x00t" }, "ClientSecret has a control character"},
 		{"no secret for Basic", func(p *signon.Provider) { p.ClientSecret, p.ClientAuth = "", clientauth.Basic{} }, "ClientSecret"},
 		{"a secret for None", func(p *signon.Provider) { p.ClientAuth = clientauth.None{} }, "ClientSecret"},
 		{"secret is the sealing key", func(p *signon.Provider) { p.ClientSecret = signon.Secret(siteKeys[1]) }, "Config.Keys"}, // CF-02

@@ -10,9 +10,11 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"encoding/base64"
 	"errors"
 	"io"
 	"log"
+	"maps"
 	"math/big"
 	"net"
 	"net/http"
@@ -207,6 +209,60 @@ func TestMutualTLSResumesNothing(t *testing.T) {
 	require.Equal(t, http.StatusSeeOther, a.signIn(), a.log)
 	for _, got := range p.certificates("/token") {
 		require.True(t, bytes.Equal(cert.Certificate[0], got))
+	}
+}
+
+// CA-10: connections of HTTP/2 that the given transport has already are made without the
+// certificate. They are behind its TLSNextProto, which a clone takes over where somebody has
+// set it, as http2.ConfigureTransport of golang.org/x/net does.
+func TestMutualTLSOverTheGivenConnections(t *testing.T) {
+	p, cert := newMTLSProvider(t, true), clientCertificate(t)
+	resp, err := (&http.Client{Transport: p.trust}).Get(p.aliased.URL + "/.well-known/openid-configuration")
+	require.NoError(t, err)
+	_, _ = io.Copy(io.Discard, resp.Body)
+	require.NoError(t, resp.Body.Close())
+	require.Equal(t, 2, resp.ProtoMajor)
+	configured := p.trust.Clone()
+	configured.TLSNextProto = maps.Clone(p.trust.TLSNextProto)
+	require.Contains(t, configured.TLSNextProto, "h2")
+	p.trust = configured
+
+	a := p.app(t, clientauth.TLS{Certificate: cert})
+	require.Equal(t, http.StatusSeeOther, a.signIn(), a.log)
+	require.NotEmpty(t, p.certificates("/token"))
+	for _, got := range p.certificates("/token") {
+		require.True(t, bytes.Equal(cert.Certificate[0], got), "/token without our certificate")
+	}
+}
+
+// CA-02: what was registered is a copy: the bytes of a certificate that change afterwards,
+// and those of its leaf, do not change what is presented and published.
+func TestMutualTLSCopiesTheCertificate(t *testing.T) {
+	for name, method := range map[string]func(tls.Certificate) clientauth.Method{
+		"a value":   func(c tls.Certificate) clientauth.Method { return clientauth.TLS{Certificate: c, SelfSigned: true} },
+		"a pointer": func(c tls.Certificate) clientauth.Method { return &clientauth.TLS{Certificate: c, SelfSigned: true} },
+	} {
+		t.Run(name, func(t *testing.T) {
+			cert := clientCertificate(t)
+			leaf, err := x509.ParseCertificate(cert.Certificate[0])
+			require.NoError(t, err)
+			cert.Leaf = leaf
+			want := bytes.Clone(cert.Certificate[0])
+			p := newMTLSProvider(t, false)
+			p.op.Metadata(func(m map[string]any) {
+				delete(m, "token_endpoint_auth_methods_supported")
+				m["mtls_endpoint_aliases"] = map[string]any{"token_endpoint": p.aliased.URL + "/token"}
+			})
+			a := p.app(t, method(cert))
+			clear(cert.Certificate[0])
+			cert.Certificate[0] = nil
+			leaf.PublicKey, leaf.Raw = nil, nil
+			require.Equal(t, http.StatusSeeOther, a.signIn(), a.log)
+			require.Equal(t, [][]byte{want}, p.certificates("/token"))
+			keys := ask(t, a.client.JWKSHandler(), http.MethodGet, "/")
+			require.Equal(t, http.StatusOK, keys.Code)
+			require.Contains(t, keys.Body.String(), base64.StdEncoding.EncodeToString(want))
+		})
 	}
 }
 

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"crypto"
 	"crypto/tls"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -45,7 +44,7 @@ func (w *written) authOver(p *Provider) error {
 		if renamed {
 			method, err := methodNamed(stage.name)
 			if err != nil {
-				return fmt.Errorf("%s: %w", stage.member, err)
+				return fmt.Errorf("%s: %w", w.called(stage.member), err)
 			}
 			*stage.method = method
 		}
@@ -54,12 +53,13 @@ func (w *written) authOver(p *Provider) error {
 		}
 		uses, err := c.giveTo(stage.method, w)
 		if err != nil {
-			return fmt.Errorf("%s: %w", stage.member, err)
+			return fmt.Errorf("%s: %w", w.called(stage.member), err)
 		}
 		unused = slices.DeleteFunc(unused, func(member string) bool { return slices.Contains(uses, member) })
 	}
 	if len(unused) > 0 {
-		return fmt.Errorf("%s is set, but no method uses it; set client_auth to the one that it is for, such as %s", unused[0], methodFor(unused[0]))
+		return fmt.Errorf("%s is set, but no method uses it; set %s to the one that it is for, such as %s",
+			w.called(unused[0]), w.called("client_auth"), methodFor(unused[0]))
 	}
 	return w.decryptionOver(p)
 }
@@ -118,7 +118,7 @@ func valueOf(m clientauth.Method) clientauth.Method {
 func (c *credential) read(w *written) (err error) {
 	if w.set["client_certificate"] {
 		if c.chain, err = parseChain(w.ClientCertificate); err != nil {
-			return fmt.Errorf("client_certificate: %w", err)
+			return fmt.Errorf("%s: %w", w.called("client_certificate"), err)
 		}
 	}
 	if w.set["client_assertion_audience"] {
@@ -135,10 +135,10 @@ func (c *credential) read(w *written) (err error) {
 	}
 	if w.set["client_key"] {
 		if c.keys, err = parseKeys(w.ClientKey); err != nil {
-			return fmt.Errorf("client_key: %w", err)
+			return fmt.Errorf("%s: %w", w.called("client_key"), err)
 		}
 	}
-	return c.check("client_key")
+	return c.check("client_key", w.called)
 }
 
 // giveTo puts the credential into a method that has one, and says which members it used.
@@ -154,13 +154,13 @@ func (c *credential) giveTo(method *clientauth.Method, w *written) (uses []strin
 			m.Alg = at(w.ClientKeyAlg, 0)
 		}
 		if len(w.ClientKeyAlg) > 1 {
-			return nil, errors.New("client_key_alg has several algorithms; give the one that the secret is used with")
+			return nil, fmt.Errorf("%s has several algorithms; give the one that the secret is used with", w.called("client_key_alg"))
 		}
 		*method = m
 		return []string{"client_key_alg", "client_assertion_audience", "client_assertion_typ"}, nil
 	case clientauth.TLS:
 		if len(c.keys) > 1 {
-			return nil, errors.New("client_key has several keys; give the one that belongs to the certificate")
+			return nil, fmt.Errorf("%s has several keys; give the one that belongs to the certificate", w.called("client_key"))
 		}
 		m.Certificate, m.GetCertificate = tls.Certificate{Certificate: c.chain}, nil
 		if len(c.keys) == 1 {
@@ -184,7 +184,7 @@ func (w *written) decryptionOver(p *Provider) (err error) {
 	}
 	if w.set["decryption_key"] {
 		if l.keys, err = parseKeys(w.DecryptionKey); err != nil {
-			return fmt.Errorf("decryption_key: %w", err)
+			return fmt.Errorf("%s: %w", w.called("decryption_key"), err)
 		}
 	}
 	if !w.set["decryption_key"] && !w.set["decryption_key_id"] {
@@ -194,7 +194,7 @@ func (w *written) decryptionOver(p *Provider) (err error) {
 	for i := range l.len() {
 		p.DecryptionKeys = append(p.DecryptionKeys, DecryptionKey{ID: at(l.ids, i), Key: at(l.keys, i)})
 	}
-	return l.check("decryption_key")
+	return l.check("decryption_key", w.called)
 }
 
 // writeAuth is what authOver reads, without the keys.
@@ -214,4 +214,23 @@ func (p *Provider) writeAuth() writtenAuth {
 		w.DecryptionKeyID = nil
 	}
 	return w
+}
+
+// checkKeys tells of what has been loaded by half: an ID or an algorithm whose key did not
+// come after it.
+func (p *Provider) checkKeys(*Registry) error {
+	for _, auth := range []struct {
+		field  string
+		method clientauth.Method
+	}{{"ClientAuth", p.ClientAuth}, {"RevocationAuth", p.RevocationAuth}, {"IntrospectionAuth", p.IntrospectionAuth}} {
+		m, ok := valueOf(auth.method).(clientauth.PrivateKeyJWT)
+		if !ok {
+			continue
+		}
+		if i := slices.IndexFunc(m.Keys, func(key clientauth.Key) bool { return key.Signer == nil }); i >= 0 {
+			return fmt.Errorf("%s is private_key_jwt, whose key %d of %d, with the ID %q, has no Signer; in JSON set client_key, and in the environment CLIENT_KEY",
+				auth.field, i+1, len(m.Keys), clip(m.Keys[i].ID, maxName))
+		}
+	}
+	return nil
 }

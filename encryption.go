@@ -134,7 +134,19 @@ func (c *Client) setDecrypters() (err error) {
 			return fmt.Errorf("DecryptionKeys: %w", err)
 		}
 	}
-	return nil
+	return c.setPublicKeys()
+}
+
+// setPublicKeys renders what the provider encrypts to, once: anybody may ask for it, and
+// it takes the private keys, which are dropped then. The decrypters have copies of them, so
+// that what becomes of the caller's is no matter here.
+func (c *Client) setPublicKeys() (err error) {
+	c.publishing.decryption, err = c.p.publicDecryptionKeys()
+	c.p.DecryptionKeys = nil
+	if err != nil {
+		return err
+	}
+	return c.checkKeyIDs()
 }
 
 // publicDecryptionKeys are the keys that the provider encrypts to, as JSON Web Keys:

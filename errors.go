@@ -229,11 +229,17 @@ func startAgain(err error, returnTo string) error {
 	return &againError{err, returnTo}
 }
 
-// Message is a sentence for the user, in English: by the kind, and nothing of the
-// provider's.
+// Message is a sentence for the user, in English: by the kind and by where the fault is,
+// and nothing of the provider's.
 func (f *Failure) Message() string {
-	if errors.Is(f.Err, ErrCrossOrigin) {
+	_, reported := errors.AsType[*ProviderError](f.Err)
+	switch {
+	case errors.Is(f.Err, ErrCrossOrigin):
 		return "Please confirm that it is you who wants to go on."
+	case f.Kind == "op_fault" && reported:
+		return "The sign-in service reported an error."
+	case f.Kind == "op_fault" && errors.Is(f.Err, outbound.ErrUnreachable):
+		return "The sign-in service cannot be reached at the moment."
 	}
 	if text := explanations[f.Kind]; text != "" {
 		return text
@@ -292,7 +298,7 @@ func providerFault(provider string, err error) error {
 	if err == nil || errors.Is(err, context.Canceled) {
 		return err
 	}
-	if errors.Is(err, oauth.ErrHook) || errors.Is(err, oauth.ErrConfig) {
+	if errors.Is(err, oauth.ErrHook) || errors.Is(err, oauth.ErrConfig) || errors.Is(err, oauth.ErrRequest) {
 		return applicationFault("provider "+provider, err)
 	}
 	if re, ok := errors.AsType[*oauth2.RetrieveError](err); ok && re.ErrorCode != "" {
@@ -308,6 +314,8 @@ func providerFault(provider string, err error) error {
 	switch {
 	case errors.Is(err, outbound.ErrTimeout), errors.Is(err, context.DeadlineExceeded):
 		return fmt.Errorf("provider %s: %w: %w", provider, ErrProviderTimeout, err)
+	case errors.Is(err, outbound.ErrUnreachable):
+		return &unreachable{provider, err}
 	case errors.Is(err, oidc.ErrNonce): // what the browser brought is of another login: RFC 9700 section 4.5
 		return fmt.Errorf("provider %s: %w: %w", provider, ErrState, err)
 	case errors.Is(err, oidc.ErrReauthenticate), errors.Is(err, oidc.ErrTenant):
@@ -315,6 +323,15 @@ func providerFault(provider string, err error) error {
 	}
 	return fmt.Errorf("provider %s: %w: %w", provider, ErrProvider, err)
 }
+
+// unreachable is ErrProvider without its words: nothing has answered that could be invalid.
+type unreachable struct {
+	provider string
+	err      error
+}
+
+func (e *unreachable) Error() string   { return fmt.Sprintf("provider %s: %v", e.provider, e.err) }
+func (e *unreachable) Unwrap() []error { return []error{ErrProvider, e.err} }
 
 func retryable(status int) bool {
 	return status == http.StatusTooManyRequests || status == http.StatusServiceUnavailable

@@ -67,7 +67,7 @@ func Example_profileHook() {
 		}
 		for _, a := range addresses {
 			if a.Primary {
-				p.Email, p.EmailVerified = a.Address, a.Verified
+				p.SetEmail(a.Address, a.Verified)
 			}
 		}
 		return nil

@@ -201,7 +201,8 @@ func TestFixesOfEveryRequest(t *testing.T) {
 	require.False(t, a.op.Requests(signontest.Authorize)[0].URL.Query().Has("site"))
 
 	// HK-05: not in the place of the token or of the client's proof.
-	b := newApp(t, appOptions{provider: hooked(hooks.Header("Authorization", "Bearer x"))})
+	taken := hooks.Header("Authorization", "Bearer x").TokenRequest // out of what Register would refuse
+	b := newApp(t, appOptions{provider: hooked(hooks.Hooks{TokenRequest: taken})})
 	require.Equal(t, http.StatusInternalServerError, b.signIn().Status)
 	require.Zero(t, b.op.Count(signontest.Token))
 }

@@ -16,6 +16,7 @@ import (
 	"golang.org/x/oauth2"
 
 	"github.com/seed1a301047/signon/internal/oauth"
+	"github.com/seed1a301047/signon/internal/outbound"
 	"github.com/seed1a301047/signon/tokenstore"
 )
 
@@ -285,6 +286,9 @@ func (t *apiTransport) hookRequest(ctx context.Context, given *http.Request) (*h
 	}
 	if given.URL == nil || given.Host != "" && !strings.EqualFold(given.Host, given.URL.Host) {
 		return nil, fmt.Errorf("signon: hook APIRequest changed the host: %w", ErrAPIURL)
+	}
+	if err := outbound.CheckFields(given.Header); err != nil {
+		return nil, fmt.Errorf("signon: hook APIRequest: %w: %w", ErrInternal, err)
 	}
 	target, err := t.c.api.resolve(given.URL)
 	if err != nil {

@@ -54,6 +54,8 @@ func claimedBySources() []claimed {
 		{"not verified, says the ID token", members{"email_verified": false}, members{"email": me, "email_verified": true}, signon.Identity{Email: me}},
 		{"verified, say both", members{"email_verified": true}, members{"email": me, "email_verified": true}, signon.Identity{Email: me, EmailVerified: true}},
 		{"of a bad address in the ID token", members{"email": "me@"}, members{"email": me, "email_verified": true}, signon.Identity{}},
+		{"of an empty address in the ID token", members{"email": ""}, members{"email": me, "email_verified": true}, signon.Identity{}},
+		{"of no text in the ID token", members{"email": []string{me}}, members{"email": me, "email_verified": true}, signon.Identity{}},
 		{"verified as text", members{"email": me, "email_verified": "true"}, nil, signon.Identity{Email: me}},
 		{"verified as text in the userinfo", nil, members{"email": me, "email_verified": "true"}, signon.Identity{Email: me}},
 		{"verified as a number in the userinfo", nil, members{"email": me, "email_verified": 1}, signon.Identity{Email: me}},
@@ -136,7 +138,8 @@ func TestIdentityIsCleaned(t *testing.T) {
 			a := newApp(t, appOptions{
 				provider: func(p *signon.Provider) {
 					p.Hooks.Profile = func(_ context.Context, p *hooks.Profile) error {
-						p.Name, p.Email, p.Picture, p.EmailVerified = tt.give.Name, tt.give.Email, tt.give.Picture, tt.give.EmailVerified
+						p.Name, p.Picture = tt.give.Name, tt.give.Picture
+						p.SetEmail(tt.give.Email, tt.give.EmailVerified)
 						return nil
 					}
 				},
@@ -185,7 +188,7 @@ func TestIdentityFromTheStore(t *testing.T) {
 				p.FetchUserInfo = fetch
 				p.Hooks.Profile = func(_ context.Context, p *hooks.Profile) error {
 					p.Name, p.Picture = "Ada of the hook", "https://x.test/p"
-					p.Email, p.EmailVerified = "hook@example.com", true
+					p.SetEmail("hook@example.com", true)
 					return nil
 				}
 			}})

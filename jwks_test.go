@@ -40,7 +40,7 @@ func TestJWKS(t *testing.T) {
 	r, ec, ed := clientKeys(t)
 	client, handler := jwksOf(t, func(p *signon.Provider) {
 		keys := privateKeyJWT(clientauth.Key{ID: "new", Signer: ed}, clientauth.Key{ID: "old", Alg: "PS256", Signer: r})
-		p.ClientAuth, p.RevocationAuth = keys, keys
+		p.ClientAuth, p.RevocationAuth, p.ClientSecret = keys, keys, ""
 		p.IntrospectionAuth = privateKeyJWT(clientauth.Key{ID: "other", Signer: ec})
 		p.IDTokenEncryptionAlg = "RSA-OAEP-256"
 		p.DecryptionKeys = []signon.DecryptionKey{{ID: "enc", Key: r}}

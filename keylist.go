@@ -44,13 +44,17 @@ func (l *keyList) len() int {
 	return max(len(l.ids), len(l.algs))
 }
 
-func (l *keyList) check(member string) error {
+// check counts. The error calls each member as called does.
+func (l *keyList) check(member string, called func(string) string) error {
 	n := l.len()
-	if len(l.ids) > 0 && len(l.ids) != n || len(l.algs) > 1 && len(l.algs) != n {
-		return fmt.Errorf("%s has %d keys, %s_id %d IDs and %s_alg %d algorithms; give one for each key, in the same order",
-			member, len(l.keys), member, len(l.ids), member, len(l.algs))
+	if (len(l.ids) == 0 || len(l.ids) == n) && (len(l.algs) <= 1 || len(l.algs) == n) {
+		return nil
 	}
-	return nil
+	counts := fmt.Sprintf("%s has %d keys, %s %d IDs", called(member), len(l.keys), called(member+"_id"), len(l.ids))
+	if len(l.algs) > 0 {
+		counts += fmt.Sprintf(", %s %d algorithms", called(member+"_alg"), len(l.algs))
+	}
+	return fmt.Errorf("%s; give one for each key, in the same order", counts)
 }
 
 func (l *keyList) clientKeys() (keys []clientauth.Key) {

@@ -28,7 +28,7 @@ import (
 //
 // # Values
 //
-// A list is separated by spaces, AUTHORIZE_PARAMS and TOKEN_PARAMS are query strings such as
+// A list is separated by spaces, AUTHORIZE_PARAMS, TOKEN_PARAMS and CLIENT_CREDENTIALS_PARAMS are query strings such as
 // audience=api&prompt=consent, MAX_AGE is a number of seconds, a switch is true or false, and
 // JWKS is JSON. CLIENT_SECRET, CLIENT_KEY, CLIENT_CERTIFICATE, DECRYPTION_KEY and JWKS
 // may instead be in a file that the variable with _FILE at its end names, of at most 64 KiB.
@@ -47,6 +47,9 @@ import (
 // providers "google" and "google_workspace", GOOGLE_WORKSPACE_ID is the latter's. Where
 // others use such names too, such as GITHUB_TOKEN and GITHUB_ACTIONS on build machines, choose a
 // prefix of your own. It must be empty or end with '_'.
+//
+// With a prefix so is one that names a setting of a provider whose name is nearly that of one of
+// these, by one letter, as MYAPP_GOGLE_CLIENT_SECRET is: load all that share a prefix in one call.
 func LoadEnv(prefix string, into ...*Provider) error {
 	return loadEnviron(os.Environ(), prefix, into)
 }
@@ -126,7 +129,7 @@ func (e *environment) setOwners(providers []*Provider) error {
 			}
 		}
 		w := newWritten()
-		w.Name = p.Name
+		w.Name, w.variables, w.prefix = p.Name, map[string]string{}, prefix
 		e.owners = append(e.owners, &envOwner{prefix: prefix, provider: p, written: w})
 	}
 	slices.SortFunc(e.owners, func(a, b *envOwner) int { return len(b.prefix) - len(a.prefix) })
@@ -151,9 +154,13 @@ func (e *environment) take(name, value string) error {
 		}
 	}
 	if nearly == nil {
-		return nil
+		return e.checkOwner(name)
 	}
-	instead := nearest(strings.TrimPrefix(name, nearly.prefix), e.known)
+	rest := strings.TrimPrefix(name, nearly.prefix)
+	if member, isFile := strings.CutSuffix(rest, "_FILE"); isFile && e.known[member].member != "" {
+		return fmt.Errorf("%s: that setting is read from no file; set %s%s to the value", name, nearly.prefix, member)
+	}
+	instead := nearest(rest, e.known)
 	if instead != "" {
 		instead = nearly.prefix + instead
 	}
@@ -161,13 +168,39 @@ func (e *environment) take(name, value string) error {
 		clip(name, 128), nearly.provider.Name, orRather(instead))
 }
 
+// checkOwner refuses a setting of nobody whose provider's name is nearly one of these:
+// under the application's own prefix it is hardly another program's.
+func (e *environment) checkOwner(name string) error {
+	rest, ok := strings.CutPrefix(name, e.prefix)
+	if !ok || e.prefix == "" {
+		return nil
+	}
+	for setting := range e.known {
+		middle, ok := strings.CutSuffix(rest, "_"+setting)
+		if !ok {
+			continue
+		}
+		for _, owner := range e.owners {
+			if misspelt(middle, strings.TrimSuffix(strings.TrimPrefix(owner.prefix, e.prefix), "_")) {
+				return fmt.Errorf("%s is no setting of a provider that is loaded, perhaps %q; correct it or unset it, or if there is such a provider too, give it to the same LoadEnv",
+					clip(name, 128), owner.prefix+setting)
+			}
+		}
+	}
+	return nil
+}
+
 func (o *envOwner) set(s envSetting, name, value string) error {
-	if o.written.set[s.member] {
+	switch before := o.written.variables[s.member]; {
+	case before == name:
+		return fmt.Errorf("%s stands twice in the environment; keep one", name)
+	case before != "":
 		variable := o.prefix + strings.ToUpper(s.member)
 		return fmt.Errorf("%s and %s_FILE are both set; unset one", variable, variable)
-	}
-	if value == "" {
+	case value == "":
 		return fmt.Errorf("%s is set but empty; give it a value, or unset it", name)
+	case s.member == "scopes" && strings.Contains(value, ","):
+		return fmt.Errorf("%s has a comma; expected scopes separated by spaces", name)
 	}
 	if s.file {
 		text, err := readSetting(value)
@@ -180,18 +213,21 @@ func (o *envOwner) set(s envSetting, name, value string) error {
 	if !ok {
 		return fmt.Errorf("%s: expected %s", name, form)
 	}
-	o.written.set[s.member] = true
+	o.written.set[s.member], o.written.variables[s.member] = true, name
 	return nil
 }
+
+// halves are the members that are of no use without a client id.
+var halves = []string{"client_secret", "client_key", "client_certificate", "decryption_key"}
 
 // apply changes the provider, unless its credentials are there by half.
 func (o *envOwner) apply() error {
 	if err := o.written.setFields(o.provider); err != nil {
-		return fmt.Errorf("%s...: %w", o.prefix, err)
+		return err // which names the variable
 	}
-	for _, secret := range []string{"client_secret", "client_key", "client_certificate"} {
+	for _, secret := range halves {
 		if o.written.set[secret] && o.provider.ClientID == "" {
-			return fmt.Errorf("%s%s is set, but nothing says whose it is; set %sCLIENT_ID too", o.prefix, strings.ToUpper(secret), o.prefix)
+			return fmt.Errorf("%s is set, but nothing says whose it is; set %sCLIENT_ID too", o.written.called(secret), o.prefix)
 		}
 	}
 	return nil
@@ -203,10 +239,10 @@ func setText(field reflect.Value, text string) (expected string, ok bool) {
 	case *url.Values:
 		values, err := url.ParseQuery(text)
 		*into = values
-		return "a query string, such as a=1&b=2", err == nil && len(values) > 0
+		return "a query string, such as a=1&b=2", err == nil && len(values) > 0 && !values.Has("") && !looksLikeJSON(values)
 	case *json.RawMessage:
 		*into = json.RawMessage(text)
-		return "JSON", jsontext.Value(text).IsValid()
+		return "JSON, and not null", jsontext.Value(text).IsValid() && !isNull(*into)
 	}
 	var err error
 	switch field.Kind() {
@@ -229,4 +265,15 @@ func setText(field reflect.Value, text string) (expected string, ok bool) {
 		return "what can be said in a variable", false
 	}
 	return expected, err == nil
+}
+
+// looksLikeJSON tells an object, which is how JSON has such a field, from a query string:
+// it parses as one parameter with an odd name.
+func looksLikeJSON(values url.Values) bool {
+	for name := range values {
+		if strings.ContainsAny(name, `{}"`) {
+			return true
+		}
+	}
+	return false
 }

@@ -33,6 +33,12 @@ func TestLoadJSON(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, []*signon.Provider{{Name: "one", ClientID: "app"}}, all)
 
+	// null is no key set, as it is nothing else.
+	keys := signon.Provider{Name: "keys", JWKS: json.RawMessage(`{"keys":[]}`)}
+	_, err = signon.LoadJSON([]byte(`{"name": "keys", "jwks": null}`), &keys)
+	require.NoError(t, err)
+	require.Equal(t, signon.Provider{Name: "keys"}, keys)
+
 	all, err = signon.LoadJSON([]byte(`[]`))
 	require.NoError(t, err)
 	require.Empty(t, all)
@@ -52,8 +58,11 @@ func TestLoadJSONRefused(t *testing.T) {
 		{"null in the list", `[null]`, `it is null`},
 		{"null", `null`, `it is null`},
 		{"a value of the wrong type", `[{"name":"corp","scopes":"hush"}]`, `member "scopes" must not be a string; expected a list`},
-		{"by provider", `{"corp":{"client_id":"hush"}}`, `unknown member "corp"`},
+		{"by provider", `{"corp":{"client_id":"hush"}}`, `unknown member "corp"; expected an array of objects, or one object`},
+		{"in a list", `{"providers":[{"name":"corp","client_secret":"hush"}]}`, `unknown member "providers"; expected an array of objects, or one object`},
+		{"a list of its own", `{"name":"corp","scpoes":["hush"]}`, `unknown member "scpoes", perhaps "scopes"`},
 		{"two texts", `[] []`, `not one JSON array`}, {"cut", `[{"name":"corp"}`, `not one JSON array`}, {"empty", ` `, `not one JSON object`},
+		{"a long name deep inside", `[{"name":"corp","authorize_params":{"` + strings.Repeat("x", 65) + `":"hush"}}]`, `authorize_params/` + strings.Repeat("x", 47) + `" must not`},
 		{"max_age", `[{"name":"corp","max_age":-1}]`, `provider "corp" from JSON: max_age`},
 		{"a method", `[{"name":"corp","client_auth":"hush"}]`, `client_auth: no such method`},
 	} {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 )
 
 // nearest is the known name that a misspelt one was probably meant to be, or "".
@@ -18,6 +19,25 @@ func nearest[V any](name string, known map[string]V) string {
 		}
 	}
 	return best
+}
+
+// misspelt reports whether a name that is nobody's is one letter from that of somebody, or
+// has two of its letters in the wrong order. Short names are often that near to each other,
+// and numbered ones always: those are two names.
+func misspelt(name, known string) bool {
+	const letters = 4
+	if len(known) < letters || len(name) < letters || len(name) > maxName {
+		return false
+	}
+	if strings.Trim(name, "0123456789") == strings.Trim(known, "0123456789") {
+		return false
+	}
+	for i := range len(name) - 1 {
+		if name[:i]+name[i+1:i+2]+name[i:i+1]+name[i+2:] == known {
+			return true
+		}
+	}
+	return distance(name, known) == 1
 }
 
 // orRather is what an error says of it.

@@ -2,6 +2,7 @@ package signon
 
 import (
 	"errors"
+	"fmt"
 	"sync/atomic"
 	"time"
 
@@ -75,18 +76,24 @@ func (o *outcomes) forget(owner string) {
 	o.last.Delete(owner)
 }
 
-// A providerPause is for how long a provider wants no refresh of anybody (RFC 6585
+// A providerPause is for how long a provider wants no request of anybody (RFC 6585
 // section 4), and what it said.
 type providerPause struct {
 	until time.Time
 	err   error
 }
 
-// pause keeps all owners from asking for as long as the provider has said.
-func (o *outcomes) pause(err error) {
-	if se, ok := errors.AsType[*outbound.StatusError](err); ok && se.RetryAfter > 0 {
-		o.paused.Store(&providerPause{time.Now().Add(pauseAfter(err)), err})
+// pause keeps everybody from asking for as long as the provider has said, where it was to
+// say that it wants fewer requests: a refusal of one of them, which may come with a
+// Retry-After too, says nothing of the others. What they hear is about them: it names
+// neither whose request it was nor by which grant.
+func (o *outcomes) pause(provider string, err error) {
+	se, ok := errors.AsType[*outbound.StatusError](err)
+	if !ok || se.RetryAfter <= 0 || !retryable(se.Status) {
+		return
 	}
+	err = fmt.Errorf("signon: %s: the provider wants no requests for tokens for a while: %w: %w", provider, ErrUnavailable, se)
+	o.paused.Store(&providerPause{time.Now().Add(pauseAfter(err)), err})
 }
 
 // recentFailure is how the refresh of this very token failed a moment ago.

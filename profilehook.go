@@ -21,7 +21,8 @@ const (
 )
 
 // describe says who a login is of, when all of it has been verified: by the standard
-// claims, and then by Hooks.Profile, whose word is cleaned as theirs is.
+// claims, and then by Hooks.Profile, whose word is cleaned as theirs is. The verdict on an
+// address is not handed on to another one that the hook puts in its place (UI-04).
 func (c *Client) describe(ctx context.Context, login *Login, extra map[string]any, answer url.Values) error {
 	var idToken, userinfo []byte
 	if login.profile != nil {
@@ -30,7 +31,8 @@ func (c *Client) describe(ctx context.Context, login *Login, extra map[string]an
 	if login.rawID != "" {
 		idToken = login.payload
 	}
-	login.profile = standardProfile(idToken, userinfo)
+	standard := standardProfile(idToken, userinfo)
+	login.profile = standard
 	hook := c.p.Hooks.Profile
 	if hook == nil {
 		return nil
@@ -41,15 +43,15 @@ func (c *Client) describe(ctx context.Context, login *Login, extra map[string]an
 		Provider: c.name, Subject: login.Subject,
 		Claims: bytes.Clone(idToken), UserInfo: bytes.Clone(userinfo),
 		Extra: extraOf(extra), Answer: cloneValues(answer), Client: c.profileClient(ctx, login),
-		Name: login.profile.name, Email: login.profile.email, Picture: login.profile.picture,
-		EmailVerified: login.profile.verified,
+		Name: standard.name, Email: standard.email, Picture: standard.picture,
+		EmailVerified: standard.verified,
 	}
 	if err := oauth.Hook(ctx, "Profile", hook, given); err != nil {
 		return c.profileFault(err)
 	}
 	said := &profile{
 		name: given.Name, email: given.Email, picture: given.Picture,
-		verified: given.EmailVerified, userinfo: userinfo,
+		verified: given.Verdict(standard.email, standard.verified), userinfo: userinfo,
 	}
 	login.profile = said.cleaned()
 	return nil

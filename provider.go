@@ -136,11 +136,12 @@ type Provider struct {
 	// and verified.
 	Scopes []string `json:"scopes,omitzero"`
 
-	// AuthorizeParams and TokenParams are sent besides the protocol's own in each
-	// authorization request and, of the latter, in each code exchange and each
+	// AuthorizeParams, TokenParams and ClientCredentialsParams are sent besides the protocol's
+	// own in each authorization request, each code exchange, and each request of
 	// [Client.ClientToken]. They cannot replace a parameter that Signon sets.
-	AuthorizeParams url.Values `json:"authorize_params,omitzero"`
-	TokenParams     url.Values `json:"token_params,omitzero"`
+	AuthorizeParams         url.Values `json:"authorize_params,omitzero"`
+	TokenParams             url.Values `json:"token_params,omitzero"`
+	ClientCredentialsParams url.Values `json:"client_credentials_params,omitzero"`
 
 	// LoginParams names the parameters that a link to the login URL may set for
 	// one login, such as "login_hint", "prompt" or "ui_locales". If nil, none:
@@ -207,7 +208,7 @@ type Provider struct {
 	FetchUserInfo bool `json:"fetch_userinfo,omitzero"`
 
 	// SubjectClaim is the member of the userinfo that identifies the user of an
-	// OAuth 2.0 server. If empty, "sub", or else "id".
+	// OAuth 2.0 server, and an error where there is none. If empty, "sub", or else "id".
 	SubjectClaim string `json:"subject_claim,omitzero"`
 
 	// TrustedAudiences are audiences that an ID token may name besides ClientID.

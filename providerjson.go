@@ -2,6 +2,7 @@ package signon
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"reflect"
@@ -84,6 +85,18 @@ func (p Provider) MarshalJSON() ([]byte, error) {
 type written struct {
 	providerJSON
 	set map[string]bool
+
+	// From the environment: the variable that each was in, and how all of them begin.
+	variables map[string]string
+	prefix    string
+}
+
+// called is what an error calls a member: the variable, for whoever wrote that.
+func (w *written) called(member string) string {
+	if w.prefix == "" {
+		return member
+	}
+	return cmp.Or(w.variables[member], w.prefix+strings.ToUpper(member))
 }
 
 func newWritten() *written {
@@ -102,8 +115,14 @@ func readWritten(data []byte) (*written, error) {
 	for name := range members {
 		w.set[name] = true
 	}
+	if isNull(w.JWKS) {
+		w.JWKS = nil
+	}
 	return w, nil
 }
+
+// isNull tells JSON's null, which is no value, from a value that is kept as it came.
+func isNull(raw []byte) bool { return string(bytes.TrimSpace(raw)) == "null" }
 
 // over puts what is set in place of what p has, and says whose mistake an error is. It
 // changes nothing that a field of p refers to.
@@ -129,7 +148,7 @@ func (w *written) setFields(p *Provider) error {
 	}
 	if w.set["max_age"] {
 		if w.MaxAge < 0 || w.MaxAge > maxMaxAge {
-			return fmt.Errorf("max_age is %d; expected seconds, 0 to %d", w.MaxAge, maxMaxAge)
+			return fmt.Errorf("%s is %d; expected seconds, 0 to %d", w.called("max_age"), w.MaxAge, maxMaxAge)
 		}
 		p.MaxAge = time.Duration(w.MaxAge) * time.Second
 	}
@@ -163,6 +182,9 @@ func jsonFault(data []byte, err error) error {
 	}
 	if errors.Is(err, json.ErrUnknownName) {
 		name := wrong.JSONPointer.LastToken()
+		if named.Name == "" && holdsProviders(data, name) {
+			return fmt.Errorf("%s: unknown member %q; expected an array of objects, or one object, each a provider with its \"name\", and nothing around them", of, clip(name, 64))
+		}
 		return fmt.Errorf("%s: unknown member %q%s; members are named as the fields of Provider, in snake case, and the endpoints auth_url and token_url",
 			of, clip(name, 64), orRather(nearest(name, settings())))
 	}
@@ -171,6 +193,16 @@ func jsonFault(data []byte, err error) error {
 	}
 	return fmt.Errorf("%s: member %q must not be a %s; expected %s",
 		of, clip(strings.TrimPrefix(string(wrong.JSONPointer), "/"), 64), wrong.JSONKind, jsonForm(wrong.GoType))
+}
+
+// holdsProviders reports whether an object that has no name has a list of objects in a
+// member, or an object: {"providers": [...]}, or one by the provider's name.
+func holdsProviders(data []byte, member string) bool {
+	var members map[string]jsontext.Value
+	_ = json.Unmarshal(data, &members, jsontext.AllowDuplicateNames(true)) // as far as it can be read
+	var list []map[string]jsontext.Value
+	var one map[string]jsontext.Value
+	return json.Unmarshal(members[member], &list) == nil || json.Unmarshal(members[member], &one) == nil
 }
 
 func fromJSON(name string) string {

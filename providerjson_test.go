@@ -26,7 +26,7 @@ func fullProvider() signon.Provider {
 		Endpoint:    oauth2.Endpoint{AuthURL: "https://op.test/a", TokenURL: "https://op.test/t"},
 		UserInfoURL: "https://op.test/u", RevocationURL: "https://op.test/r", IntrospectionURL: "https://op.test/i", JWKSURL: "https://op.test/j",
 		JWKS: json.RawMessage(`{"keys":[]}`), APIBaseURL: "https://api.test/", Scopes: []string{"openid", "email"},
-		AuthorizeParams: url.Values{"resource": {"a", "b"}}, TokenParams: url.Values{"x": {"1"}}, LoginParams: []string{"prompt"},
+		AuthorizeParams: url.Values{"resource": {"a", "b"}}, TokenParams: url.Values{"x": {"1"}}, ClientCredentialsParams: url.Values{"y": {"2"}}, LoginParams: []string{"prompt"},
 		TokenPlacement: signon.TokenInQuery, InsecureTokenInQuery: true, SigningAlgs: []string{"ES256"}, ResponseMode: "form_post",
 		MaxAge: time.Hour, ACRValues: []string{"gold"}, FetchUserInfo: true, SubjectClaim: "uid", TrustedAudiences: []string{"other"},
 		InsecureForeignAZP: true, InsecureOldIDToken: true, AllowPrivateNetwork: true, EndpointHosts: []string{"op.test"}, LoginURL: "/in",

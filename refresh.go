@@ -106,7 +106,7 @@ func (c *Client) fly(ctx context.Context, key tokenstore.Key, seen *oauth2.Token
 // callerLeft is why a caller does not wait any longer.
 func callerLeft(ctx context.Context) error {
 	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
-		return fmt.Errorf("signon: the caller's time was over before a refresh was: %w: %w", ErrProviderTimeout, ctx.Err())
+		return fmt.Errorf("signon: the caller's time was over before an answer came: %w: %w", ErrProviderTimeout, ctx.Err())
 	}
 	return ctx.Err()
 }
@@ -167,8 +167,7 @@ func (c *Client) refreshOnce(ctx context.Context, key tokenstore.Key, seen *oaut
 		case got == busy && alive(current) && !refused:
 			return flown{token: current}, nil // somebody is at it, and this one will do meanwhile
 		case got == busy:
-			err = lease.wait(ctx)
-			if err != nil {
+			if err := lease.wait(ctx); err != nil {
 				return kept, err
 			}
 		}
@@ -209,7 +208,7 @@ func (c *Client) spend(ctx context.Context, lease *lease, stored *oauth2.Token, 
 func (c *Client) failed(ctx context.Context, key tokenstore.Key, current *oauth2.Token, err error) error {
 	err = c.whatNow(err)
 	c.outcomes.put(key.Owner, current, err)
-	c.outcomes.pause(err)
+	c.outcomes.pause(c.name, err)
 	c.registry.log.WarnContext(ctx, "signon: a refresh failed; the token is kept", "provider", c.name, "owner", key.Owner, "error", err)
 	return err
 }

@@ -201,7 +201,21 @@ func (g *Registry) Register(p Provider) (*Client, error) {
 	for _, p := range c.ownPaths() {
 		g.paths[p]++
 	}
+	g.warnOf(c, p)
 	return c, nil
+}
+
+// warnOf tells once of what is possible, and more often forgotten than meant. given is the
+// provider as it was given: c has the defaults in it.
+func (g *Registry) warnOf(c *Client, given Provider) {
+	if given.ClientAuth == nil && given.ClientSecret == "" {
+		g.log.Warn("signon: a provider has neither ClientSecret nor ClientAuth, so the client is public and proves nothing; set one of them, or ClientAuth: clientauth.None{} to say that it is meant",
+			"provider", c.name)
+	}
+	if !c.openID && c.p.discovers() {
+		g.log.Warn("signon: a provider has an Issuer, and Scopes without openid, so no ID token will be verified; who signed in is what the userinfo says; add openid",
+			"provider", c.name)
+	}
 }
 
 // Remove takes a provider out: its URLs answer 404, and logins in progress at it

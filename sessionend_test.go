@@ -105,7 +105,7 @@ func TestLoginAsAnother(t *testing.T) {
 
 // SE-01, LI-14: where nothing says who signed in, nobody is the same user as before.
 func TestLoginWithoutSubjectCarriesNothing(t *testing.T) {
-	s := newSite(t, setup{oauth: true, provider: func(p *signon.Provider) { p.UserInfoURL = "" }})
+	s := newSite(t, setup{oauth: true, provider: func(p *signon.Provider) { p.UserInfoURL, p.SubjectClaim = "", "" }})
 	defer s.holds()
 	b := s.browser()
 	s.signIn(b, "alice")

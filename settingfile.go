@@ -17,7 +17,17 @@ const maxSettingFile = 64 << 10
 // readSetting reads what an environment variable keeps in a file. Its errors do not even
 // show the file's name: who mistakes the variable for the one without _FILE has put the
 // secret there.
+//
+// Only a regular file is opened, or a link to one, as the secrets of containers are: a
+// pipe would hold up the start until somebody writes to it.
 func readSetting(name string) (string, error) {
+	is, err := os.Stat(name)
+	if err != nil {
+		return "", fmt.Errorf("the file that it names cannot be opened: %w", reason(err))
+	}
+	if !is.Mode().IsRegular() {
+		return "", errors.New("what it names is no regular file; expected a file, or a link to one")
+	}
 	f, err := os.Open(name)
 	if err != nil {
 		return "", fmt.Errorf("the file that it names cannot be opened: %w", reason(err))

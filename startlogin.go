@@ -344,17 +344,18 @@ func (c *Client) runAuthorizeHook(ctx context.Context, all url.Values) (url.Valu
 	if err := oauth.Hook(ctx, "Authorize", c.p.Hooks.Authorize, a); err != nil {
 		return nil, providerFault(c.name, err)
 	}
+	bent := cloneValues(a.Params) // the hook may have kept its own, and what is checked must be what is sent
 	for _, name := range []string{"state", "nonce", "code_challenge", "code_challenge_method", "response_type", "response_mode", "redirect_uri"} {
-		if !slices.Equal(a.Params[name], all[name]) {
+		if !slices.Equal(bent[name], all[name]) {
 			return nil, fmt.Errorf("signon: hook Authorize changed %q, which protects the login; leave it: %w", name, ErrInternal)
 		}
 	}
-	for name, values := range a.Params {
+	for name, values := range bent {
 		if len(values) > 1 && name != "resource" && name != "audience" {
 			return nil, fmt.Errorf("signon: hook Authorize gave %q %d values; expected one (RFC 6749 section 3.1): %w", name, len(values), ErrInternal)
 		}
 	}
-	return a.Params, nil
+	return bent, nil
 }
 
 // staticParams are the same for every login.

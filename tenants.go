@@ -71,9 +71,10 @@ func (p *Provider) checkTenants(*Registry) error {
 // checkTemplate is strict about where the id of a tenant may stand: it must not become a
 // part of a host's name.
 func (p *Provider) checkTemplate() error {
+	const asHost = "https://" + oidc.Placeholder // between slashes too, but not in the path
 	rest := strings.Replace(p.Issuer, "/"+oidc.Placeholder, "", 1)
 	switch {
-	case strings.ContainsAny(rest, "{}"), !strings.Contains(p.Issuer+"/", "/"+oidc.Placeholder+"/"), strings.HasPrefix(p.Issuer, "https:/"+"/"+oidc.Placeholder):
+	case strings.ContainsAny(rest, "{}"), !strings.Contains(p.Issuer+"/", "/"+oidc.Placeholder+"/"), strings.HasPrefix(p.Issuer, asHost):
 		return fmt.Errorf("field Issuer %q; expected %s as one whole segment of its path, once, where the tenant's id stands", p.Issuer, oidc.Placeholder)
 	case p.MetadataURL == "" || strings.ContainsAny(p.MetadataURL, "{}"):
 		return fmt.Errorf("MetadataURL %q; expected the URL of the metadata of all tenants, which cannot be derived from an Issuer with %s", p.MetadataURL, oidc.Placeholder)

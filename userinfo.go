@@ -1,6 +1,7 @@
 package signon
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -73,7 +74,8 @@ func (c *Client) fetchUserInfo(ctx context.Context, md *discovery.Metadata, toke
 	if err != nil {
 		return nil, providerFault(c.name, err)
 	}
-	options := oidc.UserInfoOptions{Issuer: of.Issuer, Subject: of.Subject, SubjectClaim: c.subjectClaim(resp.Body)}
+	claim := c.subjectClaim(resp.Body)
+	options := oidc.UserInfoOptions{Issuer: of.Issuer, Subject: of.Subject, SubjectClaim: claim}
 	switch mediaType := outbound.MediaType(resp.Header); {
 	case mediaType == "application/jwt" && c.openID:
 		return c.verifyUserInfo(ctx, string(resp.Body), options)
@@ -83,9 +85,9 @@ func (c *Client) fetchUserInfo(ctx context.Context, md *discovery.Metadata, toke
 			c.name, ErrProvider, clip(mediaType, 64))
 	case mediaType == "application/json", !c.openID && mediaType == "application/vnd.github+json":
 		info, err := oidc.ParseUserInfo(resp.Body, options)
-		return info, providerFault(c.name, err)
+		return info, providerFault(c.name, resp.explained(c, err, cmp.Or(claim, "sub")))
 	default:
-		return nil, fmt.Errorf("provider %s: %w: userinfo of type %q, expected application/json", c.name, ErrProvider, clip(mediaType, 64))
+		return nil, fmt.Errorf("provider %s: %w: userinfo of type %q, expected application/json%s", c.name, ErrProvider, clip(mediaType, 64), resp.typeHint())
 	}
 }
 
@@ -123,7 +125,7 @@ func (c *Client) subjectClaim(body []byte) string {
 
 // getUserInfo sends the token to the userinfo endpoint and nowhere else: a redirect
 // is an error.
-func (c *Client) getUserInfo(ctx context.Context, endpoint string, token *oauth2.Token) (*hooks.Response, error) {
+func (c *Client) getUserInfo(ctx context.Context, endpoint string, token *oauth2.Token) (*userInfoAnswer, error) {
 	ctx, cancel := context.WithTimeout(ctx, oauth.Timeout)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, endpoint, nil)
@@ -140,16 +142,18 @@ func (c *Client) getUserInfo(ctx context.Context, endpoint string, token *oauth2
 		return nil, err
 	}
 	resp := &hooks.Response{Provider: c.name, URL: endpoint, Status: got.Status, Header: got.Header, Body: got.Body}
+	a := &userInfoAnswer{Response: resp, sent: sentInUserInfo(req, token.AccessToken)}
 	if hook := c.p.Hooks.UserInfoResponse; hook != nil {
-		if err := oauth.Hook(ctx, "UserInfoResponse", hook, resp); err != nil {
-			return nil, err
+		given := resp.Clone()
+		if err := oauth.Hook(ctx, "UserInfoResponse", hook, given); err != nil {
+			return nil, a.explained(c, err, "")
 		}
-		resp = resp.Clone() // the hook may have kept its own
+		a.Response = given.Clone() // the hook may have kept its own
 	}
-	if resp.Status != http.StatusOK {
-		return nil, outbound.NewStatusError(resp.Status, resp.Header)
+	if a.Status != http.StatusOK {
+		return nil, a.refused(c)
 	}
-	return resp, nil
+	return a, nil
 }
 
 // userInfoType is the type to ask for: that which is agreed on.
@@ -172,6 +176,9 @@ func (c *Client) hookUserInfoRequest(ctx context.Context, req *http.Request) (*h
 	}
 	if given.URL == nil || given.URL.Scheme != req.URL.Scheme || given.URL.Host != req.URL.Host || given.URL.User != nil || given.Host != req.Host {
 		return nil, fmt.Errorf("%w: UserInfoRequest changed the host", oauth.ErrHook)
+	}
+	if err := outbound.CheckFields(given.Header); err != nil {
+		return nil, fmt.Errorf("%w: UserInfoRequest: %w", oauth.ErrHook, err)
 	}
 	return given.Clone(ctx), nil // the hook may have kept its own
 }

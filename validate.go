@@ -1,12 +1,14 @@
 package signon
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 	"net/url"
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 
 	"golang.org/x/oauth2"
 
@@ -40,15 +42,26 @@ func validName(name string) bool {
 // names the field and the remedy.
 func (p *Provider) validate(g *Registry) error {
 	for _, check := range []func(*Registry) error{
-		p.checkIdentity, p.checkClientAuth, p.checkEndpoints, p.checkLocalURLs,
+		p.checkIdentity, p.checkKeys, p.checkClientAuth, p.checkSecretText, p.checkEndpoints, p.checkLocalURLs,
 		p.checkScopes, p.checkParams, p.checkIDToken, p.checkTokens,
-		p.checkEncryption, p.checkTenants,
+		p.checkEncryption, p.checkTenants, p.checkHooks,
 	} {
-		if err := check(g); err != nil {
+		err := check(g)
+		if argument, ok := errors.AsType[presetArgument](err); ok {
+			return argument
+		}
+		if err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// presetArgument is what is wrong with the argument of a preset of package providers. It
+// comes by the ClientAuth, and is not that one's fault.
+type presetArgument interface {
+	error
+	PresetArgument()
 }
 
 func (p *Provider) checkIdentity(*Registry) error {
@@ -63,11 +76,19 @@ func (p *Provider) checkIdentity(*Registry) error {
 	return nil
 }
 
+// checkSecretText comes after checkClientAuth, which knows a secret of bytes by what it is.
+func (p *Provider) checkSecretText(*Registry) error {
+	if strings.ContainsFunc(string(p.ClientSecret), unicode.IsControl) {
+		return fmt.Errorf("ClientSecret has a control character in it, such as the line feed between two lines of a file; set the secret alone")
+	}
+	return nil
+}
+
 func (p *Provider) checkEndpoints(g *Registry) error {
 	byHand := p.Endpoint.AuthURL != "" && p.Endpoint.TokenURL != ""
 	switch {
 	case p.Issuer == "" && !byHand:
-		return fmt.Errorf("field Issuer is empty and Endpoint lacks AuthURL or TokenURL; set Issuer to discover them, or both by hand")
+		return fmt.Errorf("field Issuer is empty and Endpoint lacks AuthURL or TokenURL; set Issuer to discover them, or both by hand; a well-known provider's are in package providers")
 	case p.MetadataURL != "" && p.Issuer == "":
 		return fmt.Errorf("MetadataURL is set without Issuer; set the issuer that the metadata must name")
 	case p.Endpoint.AuthStyle != oauth2.AuthStyleAutoDetect:
@@ -80,6 +101,8 @@ func (p *Provider) checkEndpoints(g *Registry) error {
 		return fmt.Errorf("field Issuer %q is the URL of the metadata; set Issuer to the part before /.well-known/, or MetadataURL to it", p.Issuer)
 	case g.cfg.OnLogin != nil && g.cfg.Owner == nil && p.Issuer == "" && p.UserInfoURL == "":
 		return fmt.Errorf("UserInfoURL is empty and Scopes lacks openid, so nothing tells Config.OnLogin who signed in; set UserInfoURL")
+	case p.SubjectClaim != "" && p.Issuer == "" && p.UserInfoURL == "":
+		return fmt.Errorf("SubjectClaim is set without UserInfoURL, so there is no userinfo that could have it; set UserInfoURL, or remove it")
 	case slices.Contains(p.Scopes, "openid") && p.Issuer == "":
 		return fmt.Errorf("field Issuer is empty, but Scopes has openid: the ID token's iss is checked against it; set Issuer")
 	}
@@ -145,7 +168,7 @@ func (p *Provider) checkScopes(*Registry) error {
 }
 
 func (p *Provider) checkParams(*Registry) error {
-	for field, params := range map[string]url.Values{"AuthorizeParams": p.AuthorizeParams, "TokenParams": p.TokenParams} {
+	for field, params := range map[string]url.Values{"AuthorizeParams": p.AuthorizeParams, "TokenParams": p.TokenParams, "ClientCredentialsParams": p.ClientCredentialsParams} {
 		for name, values := range params {
 			if slices.Contains(protocolParams, name) {
 				return fmt.Errorf("%s has %q, which Signon sets itself; remove it, or use a field of Provider for it", field, name)
@@ -204,6 +227,14 @@ func (p *Provider) checkTokens(*Registry) error {
 	}
 	if p.UpdateToken != nil && p.FetchToken == nil {
 		return fmt.Errorf("UpdateToken is set without FetchToken; set both")
+	}
+	return nil
+}
+
+// checkHooks finds a wrong argument of a ready-made fix before the first user does.
+func (p *Provider) checkHooks(*Registry) error {
+	if err := p.Hooks.Check(); err != nil {
+		return fmt.Errorf("field Hooks: %w", err)
 	}
 	return nil
 }

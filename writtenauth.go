@@ -2,6 +2,7 @@ package signon
 
 import (
 	"errors"
+	"reflect"
 
 	"github.com/go-json-experiment/json"
 
@@ -69,10 +70,12 @@ func methodNamed(name string) (clientauth.Method, error) {
 	return method, nil
 }
 
+// methodName is "" for a nil pointer too, which Register refuses: asking it would panic.
 func methodName(m clientauth.Method) string {
-	switch m.(type) {
-	case nil:
+	if v := reflect.ValueOf(m); m == nil || v.Kind() == reflect.Pointer && v.IsNil() {
 		return ""
+	}
+	switch m.(type) {
 	case clientauth.BasicRaw, *clientauth.BasicRaw:
 		return rawBasic
 	}

@@ -121,9 +121,53 @@ func TestMethodFromOutsideStays(t *testing.T) {
 	require.NotNil(t, p.ClientAuth.(clientauth.TLS).GetCertificate)
 }
 
+// A certificate from outside takes the place of the one that Go would have asked for, which
+// would win over it.
+func TestCertificateFromOutsideWins(t *testing.T) {
+	key := freshKey(t)
+	leaf := certificateOf(t, key)
+	get := func(context.Context) (*tls.Certificate, error) { return nil, nil }
+	p := signon.Provider{Name: "corp", ClientAuth: clientauth.TLS{GetCertificate: get}}
+	require.NoError(t, signon.LoadEnviron([]string{"CORP_CLIENT_ID=app", "CORP_CLIENT_CERTIFICATE=" + certificateText(leaf), "CORP_CLIENT_KEY=" + keysPEM(t, key)}, "", &p))
+	require.Equal(t, clientauth.TLS{Certificate: tls.Certificate{Certificate: [][]byte{leaf}, PrivateKey: key}}, p.ClientAuth)
+}
+
+// An ID whose key has not come yet is no mistake before the provider is registered, as each
+// may be from another place; then it is one, and its error says what to set.
+func TestKeyThatNeverCame(t *testing.T) {
+	for field, auth := range map[string]string{"ClientAuth": "CORP_CLIENT_AUTH", "RevocationAuth": "CORP_REVOCATION_AUTH", "IntrospectionAuth": "CORP_INTROSPECTION_AUTH"} {
+		p := signon.Provider{Name: "corp", Issuer: "https://op.test", ClientSecret: "s3cret"}
+		require.NoError(t, signon.LoadEnviron([]string{"CORP_CLIENT_ID=app", auth + "=private_key_jwt", "CORP_CLIENT_KEY_ID=k1"}, "", &p))
+		r, err := signon.New(signon.Config{BaseURL: siteURL, Keys: siteKeys, Logger: quiet()})
+		require.NoError(t, err)
+		_, err = r.Register(p)
+		require.ErrorContains(t, err, field+" is private_key_jwt, whose key 1 of 1, with the ID \"k1\", has no Signer; in JSON set client_key")
+	}
+}
+
+// A nil pointer in an interface is no method: it is written as none, replaced by one from
+// outside, and refused by Register as ever.
+func TestNilMethods(t *testing.T) {
+	for _, nothing := range []clientauth.Method{
+		(*clientauth.Basic)(nil), (*clientauth.BasicRaw)(nil), (*clientauth.Post)(nil), (*clientauth.PrivateKeyJWT)(nil), (*clientauth.TLS)(nil),
+	} {
+		p := signon.Provider{Name: "corp", ClientID: "app", Issuer: "https://op.test", ClientSecret: "s3cret", ClientAuth: nothing, RevocationAuth: nothing}
+		text, err := json.Marshal(p)
+		require.NoError(t, err)
+		require.NotContains(t, string(text), "_auth")
+		_, err = signon.LoadJSON([]byte(`{"name":"corp","revocation_auth":"client_secret_post"}`), &p)
+		require.NoError(t, err)
+		require.Equal(t, clientauth.Post{}, p.RevocationAuth)
+		r, err := signon.New(signon.Config{BaseURL: siteURL, Keys: siteKeys, Logger: quiet()})
+		require.NoError(t, err)
+		_, err = r.Register(p)
+		require.Error(t, err)
+	}
+}
+
 func TestDecryptionKeysFromOutside(t *testing.T) {
 	one, two := freshKey(t), freshKey(t)
-	p := signon.Provider{Name: "corp"}
+	p := signon.Provider{Name: "corp", ClientID: "app"}
 	require.NoError(t, signon.LoadEnviron([]string{"CORP_DECRYPTION_KEY=" + keysPEM(t, one, two), "CORP_DECRYPTION_KEY_ID=a b"}, "", &p))
 	require.Equal(t, []signon.DecryptionKey{{ID: "a", Key: one}, {ID: "b", Key: two}}, p.DecryptionKeys)
 	require.NoError(t, signon.LoadEnviron([]string{"CORP_DECRYPTION_KEY_ID=c d"}, "", &p))
@@ -138,16 +182,18 @@ func TestCredentialsRefused(t *testing.T) {
 		env  []string
 		want string
 	}{
-		{"no method", []string{"CLIENT_KEY=" + key}, "client_key is set, but no method uses it; set client_auth"},
+		{"no method", []string{"CLIENT_KEY=" + key}, "CORP_CLIENT_KEY is set, but no method uses it; set CORP_CLIENT_AUTH"},
 		{"another method", []string{"CLIENT_AUTH=client_secret_post", "CLIENT_CERTIFICATE=" + cert}, "such as tls_client_auth"},
-		{"an alg for TLS", []string{"CLIENT_AUTH=tls_client_auth", "CLIENT_KEY_ALG=ES256"}, "client_key_alg is set, but no method uses it"},
-		{"a key for a secret", []string{"CLIENT_AUTH=client_secret_jwt", "CLIENT_KEY=" + key}, "client_key is set, but no method uses it"},
-		{"two algs for a secret", []string{"CLIENT_AUTH=client_secret_jwt", "CLIENT_KEY_ALG=HS256 HS512"}, "several algorithms"},
-		{"two keys for TLS", []string{"CLIENT_AUTH=tls_client_auth", "CLIENT_KEY=" + key + keyPEM(t)}, "several keys"},
-		{"more IDs than keys", []string{"CLIENT_AUTH=private_key_jwt", "CLIENT_KEY=" + key, "CLIENT_KEY_ID=a b"}, "1 keys, client_key_id 2 IDs"},
-		{"fewer IDs than keys", []string{"CLIENT_AUTH=private_key_jwt", "CLIENT_KEY=" + key + keyPEM(t), "CLIENT_KEY_ID=a"}, "2 keys, client_key_id 1 IDs"},
-		{"IDs of no decryption key", []string{"DECRYPTION_KEY=" + key, "DECRYPTION_KEY_ID=a b"}, "decryption_key has 1 keys"},
-		{"a certificate as key", []string{"CLIENT_AUTH=private_key_jwt", "CLIENT_KEY=" + cert}, "client_key: "},
+		{"an alg for TLS", []string{"CLIENT_AUTH=tls_client_auth", "CLIENT_KEY_ALG=ES256"}, "CORP_CLIENT_KEY_ALG is set, but no method uses it"},
+		{"a key for a secret", []string{"CLIENT_AUTH=client_secret_jwt", "CLIENT_KEY=" + key}, "CORP_CLIENT_KEY is set, but no method uses it"},
+		{"two algs for a secret", []string{"CLIENT_AUTH=client_secret_jwt", "CLIENT_KEY_ALG=HS256 HS512"}, "CORP_CLIENT_KEY_ALG has several algorithms"},
+		{"two keys for TLS", []string{"CLIENT_AUTH=tls_client_auth", "CLIENT_KEY=" + key + keyPEM(t)}, "CORP_CLIENT_KEY has several keys"},
+		{"more IDs than keys", []string{"CLIENT_AUTH=private_key_jwt", "CLIENT_KEY=" + key, "CLIENT_KEY_ID=a b"}, "1 keys, CORP_CLIENT_KEY_ID 2 IDs"},
+		{"fewer IDs than keys", []string{"CLIENT_AUTH=private_key_jwt", "CLIENT_KEY=" + key + keyPEM(t), "CLIENT_KEY_ID=a"}, "2 keys, CORP_CLIENT_KEY_ID 1 IDs"},
+		{"fewer algs than keys", []string{"CLIENT_AUTH=private_key_jwt", "CLIENT_KEY=" + key + keyPEM(t) + keyPEM(t), "CLIENT_KEY_ALG=ES256 ES256"}, "3 keys, CORP_CLIENT_KEY_ID 0 IDs, CORP_CLIENT_KEY_ALG 2 algorithms"},
+		{"more algs than keys", []string{"CLIENT_AUTH=private_key_jwt", "CLIENT_KEY=" + key, "CLIENT_KEY_ALG=ES256 ES256"}, "1 keys, CORP_CLIENT_KEY_ID 0 IDs, CORP_CLIENT_KEY_ALG 2 algorithms"},
+		{"IDs of no decryption key", []string{"DECRYPTION_KEY=" + key, "DECRYPTION_KEY_ID=a b"}, "CORP_DECRYPTION_KEY has 1 keys, CORP_DECRYPTION_KEY_ID 2 IDs; give"},
+		{"a certificate as key", []string{"CLIENT_AUTH=private_key_jwt", "CLIENT_KEY=" + cert}, "CORP_CLIENT_KEY: "},
 		{"a key as certificate", []string{"CLIENT_AUTH=tls_client_auth", "CLIENT_CERTIFICATE=" + key}, "belongs into client_key"},
 		{"a key behind the certificate", []string{"CLIENT_AUTH=tls_client_auth", "CLIENT_CERTIFICATE=" + cert + key}, "belongs into client_key"},
 		{"a certificate cut off", []string{"CLIENT_AUTH=tls_client_auth", "CLIENT_CERTIFICATE=" + cert[:90]}, "cut off"},

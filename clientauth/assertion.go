@@ -120,8 +120,8 @@ func (a assertion) claims(r *Request) ([]byte, error) {
 		return nil, fmt.Errorf("clientauth: %s: the client id is empty", a.method)
 	case audience == "":
 		return nil, fmt.Errorf("clientauth: %s: nothing says for whom the assertion is: set the provider's Issuer, or Audience to what the provider's documentation says", a.method)
-	case strings.ContainsAny(audience, "{}"):
-		return nil, fmt.Errorf("clientauth: %s: the issuer is one of many tenants: set Audience to what the provider's documentation says", a.method)
+	case strings.ContainsAny(audience, "{}"): // Signon leaves Issuer empty where it is a template, so it is Audience that has them
+		return nil, fmt.Errorf("clientauth: %s: the audience has braces, as the issuer of many tenants has: set Audience to what the provider's documentation says", a.method)
 	}
 	now := time.Now()
 	claims, err := json.Marshal(struct {

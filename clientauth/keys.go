@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto"
 	"crypto/x509"
+	"encoding/asn1"
 	"encoding/pem"
 	"errors"
 	"fmt"
@@ -63,6 +64,9 @@ func parseKey(block *pem.Block) (crypto.Signer, error) {
 	if block.Headers["DEK-Info"] != "" {
 		return nil, errEncrypted
 	}
+	if curve := otherCurve(block); err != nil && curve != "" {
+		return nil, fmt.Errorf("it is a key on the curve %s, which is not supported: expected P-256, P-384 or P-521", curve)
+	}
 	if err != nil { // not shown: it is about the bytes of a key
 		return nil, fmt.Errorf("it is not a valid %q", block.Type)
 	}
@@ -71,6 +75,37 @@ func parseKey(block *pem.Block) (crypto.Signer, error) {
 		return nil, fmt.Errorf("it is a %T, which cannot sign: expected an RSA, EC or Ed25519 key", key)
 	}
 	return signer, nil
+}
+
+// otherCurve names the curve of an EC key that crypto/x509 does not know, or returns "":
+// such a key is well-formed, and its owner looks for another mistake. The name of a curve
+// is no secret.
+func otherCurve(block *pem.Block) string {
+	var ec struct {
+		Version int
+		Private []byte
+		Curve   asn1.ObjectIdentifier `asn1:"optional,explicit,tag:0"`
+		Public  asn1.BitString        `asn1:"optional,explicit,tag:1"`
+	} // RFC 5915 section 3
+	var wrapped struct {
+		Version int
+		Algo    struct{ Algorithm, Curve asn1.ObjectIdentifier }
+		Private []byte
+	} // RFC 5208 section 5, RFC 5480 section 2.1.1
+	curve := asn1.ObjectIdentifier(nil)
+	if rest, err := asn1.Unmarshal(block.Bytes, &ec); err == nil && len(rest) == 0 {
+		curve = ec.Curve
+	} else if _, err := asn1.Unmarshal(block.Bytes, &wrapped); err == nil && wrapped.Algo.Algorithm.String() == "1.2.840.10045.2.1" {
+		curve = wrapped.Algo.Curve
+	}
+	switch id := curve.String(); id {
+	case "1.2.840.10045.3.1.7", "1.3.132.0.33", "1.3.132.0.34", "1.3.132.0.35": // P-256, P-224, P-384, P-521
+		return ""
+	case "1.3.132.0.10":
+		return "secp256k1"
+	default:
+		return id
+	}
 }
 
 var errEncrypted = errors.New("it is encrypted: decrypt it first, as openssl pkcs8 does, and keep it where secrets are kept")

@@ -7,6 +7,7 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/x509"
+	"encoding/asn1"
 	"encoding/pem"
 	"strings"
 	"testing"
@@ -103,6 +104,31 @@ func TestParseKeysRefuses(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A well-formed key on a curve that is not supported is told by the curve, and by nothing
+// else of it.
+func TestParseKeysOfAnotherCurve(t *testing.T) {
+	secp256k1 := asn1.ObjectIdentifier{1, 3, 132, 0, 10}
+	sec1, err := asn1.Marshal(struct {
+		Version int
+		Private []byte
+		Curve   asn1.ObjectIdentifier `asn1:"explicit,tag:0"`
+	}{1, bytes.Repeat([]byte{7}, 32), secp256k1})
+	require.NoError(t, err)
+	wrapped, err := asn1.Marshal(struct {
+		Version int
+		Algo    struct{ Algorithm, Curve asn1.ObjectIdentifier }
+		Private []byte
+	}{0, struct{ Algorithm, Curve asn1.ObjectIdentifier }{asn1.ObjectIdentifier{1, 2, 840, 10045, 2, 1}, secp256k1}, sec1})
+	require.NoError(t, err)
+	for _, pem := range [][]byte{block("EC PRIVATE KEY", sec1), block("PRIVATE KEY", wrapped)} {
+		_, err := clientauth.ParseKeys(pem)
+		require.ErrorContains(t, err, "on the curve secp256k1")
+		require.Less(t, len(err.Error()), 300)
+	}
+	_, err = clientauth.ParseKeys(block("EC PRIVATE KEY", sec1[:len(sec1)-1]))
+	require.NotContains(t, err.Error(), "curve", "what is cut is not well-formed")
 }
 
 // FuzzParseKeys: what is accepted is at least one key that a method may ask for its public

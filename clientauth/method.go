@@ -20,13 +20,15 @@
 //
 // # Your own
 //
-// A [Method] adds what it needs to the request, once, just before it is sent:
+// A [Method] adds what it needs to the request, once, just before it is sent. That
+// includes client_id, RFC 6749 section 3.2.1: nobody else sends it.
 //
 //	type apiKey struct{ value string }
 //
 //	func (apiKey) Name() string { return "x_api_key" }
 //
 //	func (k apiKey) Authenticate(_ context.Context, r *clientauth.Request) error {
+//		r.Params.Set("client_id", r.ClientID)
 //		r.Header.Set("X-Api-Key", k.value)
 //		return nil
 //	}

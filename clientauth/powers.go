@@ -26,8 +26,9 @@ type Asserter interface {
 // of the client's registration, RFC 7591 section 2.
 type Publisher interface {
 	// PublicKeys returns them as JSON Web Keys, RFC 7517 section 4, without any
-	// private member. It is called for each request for them, and may be from many
-	// goroutines at once.
+	// private member. Anybody may ask for them: so a client calls it once for all who do,
+	// keeps its answer, or its error, for five seconds, and gives it a ctx without the
+	// values of a request. Where several clients have the method, it is called at once.
 	PublicKeys(ctx context.Context) ([]json.RawMessage, error)
 }
 

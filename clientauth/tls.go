@@ -24,6 +24,11 @@ import (
 // (section 3). Where the metadata have mtls_endpoint_aliases (section 5), those are
 // used; an endpoint that is given by hand wins over its alias. The transport of
 // Config.HTTPClient, if there is one, must be an *http.Transport.
+//
+// A proxy that is itself spoken to by https, and asks for a certificate, is presented the
+// same one: net/http has one setting for both handshakes. It then knows who the client is,
+// which it could not see otherwise, and nothing that would let it act as the client. A
+// proxy with an http:// URL sees neither.
 type TLS struct {
 	// Certificate is the client's, with its key, which any crypto.Signer may be.
 	Certificate tls.Certificate

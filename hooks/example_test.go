@@ -80,7 +80,7 @@ func ExampleErrorMember() {
 // address that it has verified.
 func ExampleProfile() {
 	h := hooks.Hooks{Profile: func(_ context.Context, p *hooks.Profile) error {
-		var user struct {
+		var user struct { // names match to the letter, as they do not in encoding/json
 			DisplayName string `json:"display_name"`
 			AvatarURL   string `json:"avatar_url"`
 		}

@@ -1,6 +1,7 @@
 package hooks
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -11,12 +12,14 @@ import (
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/seed1a301047/signon/internal/outbound"
 )
 
 // DefaultTokenType returns Hooks for a provider whose token response has no
 // token_type, which RFC 6749 section 5.1 requires: Slack was one. Where the member
-// is absent, it is set to tokenType, usually "Bearer"; where it is there, it stays and
-// is checked.
+// is absent, it is set to tokenType, which must be "Bearer", the one type that Signon can
+// send; where it is there, it stays and is checked.
 func DefaultTokenType(tokenType string) Hooks {
 	return tokenFix(func(members object) (bool, error) {
 		if _, ok := members["token_type"]; ok {
@@ -24,7 +27,7 @@ func DefaultTokenType(tokenType string) Hooks {
 		}
 		members["token_type"] = quoted(tokenType)
 		return true, nil
-	})
+	}).refusing(checkTokenType(tokenType))
 }
 
 // OddTokenType returns Hooks for a provider that calls its bearer tokens something
@@ -41,7 +44,7 @@ func OddTokenType(odd ...string) Hooks {
 		}
 		members["token_type"] = quoted("Bearer")
 		return true, nil
-	})
+	}).refusing(checkOddTypes(odd))
 }
 
 // RenameTokenMember returns Hooks for a provider whose token response has a member of
@@ -57,7 +60,7 @@ func RenameTokenMember(from, to string) Hooks {
 		members[to] = value
 		delete(members, from)
 		return true, nil
-	})
+	}).refusing(checkRename(from, to))
 }
 
 // aboutToken are the members that belong to one token: of two tokens in one response
@@ -91,51 +94,74 @@ func NestedTokenResponse(path ...string) Hooks {
 			members[name] = value
 		}
 		return true, nil
-	})
+	}).refusing(checkPath("NestedTokenResponse", path))
 }
 
 // FormTokenResponse returns Hooks for a provider that answers the token request
 // with application/x-www-form-urlencoded instead of JSON, as GitHub does where it
 // is not asked for JSON. It makes the same response in JSON of it, every value a
 // string. A parameter that is there twice is an error.
-func FormTokenResponse() Hooks {
+//
+// Where a form comes under another media type, mediaTypes names it:
+// FormTokenResponse("text/plain"). "" names a response without a Content-Type. What comes
+// under such a type and begins with a brace is no form and is left, for [JSONType].
+//
+// Join it before hooks of your own, which then see JSON, and before the other fixes, which
+// would not take what comes under another media type for a form.
+func FormTokenResponse(mediaTypes ...string) Hooks {
+	mediaTypes = lower(mediaTypes)
 	fix := func(_ context.Context, r *Response) error {
-		if !r.isForm() {
+		also := slices.Contains(mediaTypes, r.mediaType()) && !bytes.HasPrefix(bytes.TrimSpace(r.Body), []byte("{"))
+		if !also && !r.isForm() {
 			return nil
 		}
 		form, err := url.ParseQuery(string(r.Body))
 		if err != nil {
-			return errors.New("hooks: the token response is not form-urlencoded, as its Content-Type says")
+			return &outbound.AnswerError{Text: "hooks: FormTokenResponse: the token response is not form-urlencoded"}
 		}
 		members := make(map[string]string, len(form))
 		for name, values := range form {
 			if len(values) != 1 {
-				return fmt.Errorf("hooks: the form-encoded token response has %d values of %.64q", len(values), name)
+				return &outbound.AnswerError{Text: fmt.Sprintf("hooks: FormTokenResponse: the token response has %d values of %.64q, expected one", len(values), name)}
 			}
 			members[name] = values[0]
 		}
-		r.Header.Set("Content-Type", "application/json")
+		r.setHeader("Content-Type", "application/json")
 		return r.setJSON(members)
 	}
-	return Hooks{TokenResponse: fix, RefreshResponse: fix}
+	return Hooks{TokenResponse: fix, RefreshResponse: fix}.refusing(checkTypes("FormTokenResponse", mediaTypes))
 }
 
 // JSONType returns Hooks for a provider that sends the JSON of its token and userinfo
 // responses under another media type than application/json: JSONType("text/plain"). ""
 // names a response without a Content-Type. The body is checked as any other.
 func JSONType(mediaTypes ...string) Hooks {
-	mediaTypes = slices.Clone(mediaTypes)
+	mediaTypes = lower(mediaTypes)
 	fix := func(_ context.Context, r *Response) error {
 		if slices.Contains(mediaTypes, r.mediaType()) {
 			r.setHeader("Content-Type", "application/json")
 		}
 		return nil
 	}
-	return Hooks{TokenResponse: fix, RefreshResponse: fix, IntrospectResponse: fix, UserInfoResponse: fix}
+	h := Hooks{TokenResponse: fix, RefreshResponse: fix, IntrospectResponse: fix, UserInfoResponse: fix}
+	if len(mediaTypes) == 0 {
+		return h.refusing(errors.New("hooks: JSONType has no media type; name those that the provider uses, such as \"text/plain\""))
+	}
+	return h.refusing(checkTypes("JSONType", mediaTypes))
+}
+
+// lower is a copy in lower case, as a Content-Type is compared.
+func lower(mediaTypes []string) []string {
+	mediaTypes = slices.Clone(mediaTypes)
+	for i, mediaType := range mediaTypes {
+		mediaTypes[i] = strings.ToLower(mediaType)
+	}
+	return mediaTypes
 }
 
 // tokenFix returns Hooks that change the members of a token response, which may still
-// be a form: so it does not matter on which side of FormTokenResponse they are joined.
+// be a form, if its Content-Type says so: then it does not matter on which side of
+// FormTokenResponse they are joined.
 // What is no object, or an ambiguous one, is left: the checks say so better.
 func tokenFix(change func(object) (changed bool, err error)) Hooks {
 	fix := func(_ context.Context, r *Response) error {
@@ -203,7 +229,7 @@ func isJSON(mediaType string) bool {
 func (r *Response) setJSON(members any) error {
 	body, err := json.Marshal(members, json.Deterministic(true))
 	if err != nil {
-		return errors.New("hooks: the response is not valid UTF-8")
+		return &outbound.AnswerError{Text: "hooks: the response is not valid UTF-8"}
 	}
 	r.Body = body
 	return nil

@@ -36,7 +36,7 @@ func ErrorMember(code, description string) Hooks {
 			members["error_description"] = quoted(text)
 		}
 		return true, nil
-	})
+	}).refusing(checkErrorMember(code))
 }
 
 // ErrorCodes returns Hooks for a provider whose error codes are not those of RFC 6749
@@ -53,7 +53,7 @@ func ErrorCodes(codes map[string]string) Hooks {
 			members["error"] = quoted(standard)
 		}
 		return ok, nil
-	})
+	}).refusing(checkCodes(codes))
 }
 
 // failure is what a member says of an error, and whether it says that there is one.

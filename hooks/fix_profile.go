@@ -10,6 +10,8 @@ import (
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/seed1a301047/signon/internal/outbound"
 )
 
 // NestedProfile returns Hooks for a provider whose userinfo stands inside another object
@@ -19,17 +21,18 @@ import (
 // outside of it may be about somebody else.
 func NestedProfile(path ...string) Hooks {
 	path = slices.Clone(path)
-	return Hooks{UserInfoResponse: func(_ context.Context, r *Response) error {
+	fix := func(_ context.Context, r *Response) error {
 		if r.Status != http.StatusOK {
 			return nil // an error, which says so
 		}
 		value, ok := descend(r.Body, path)
 		if !ok || value.Kind() != '{' {
-			return fmt.Errorf("hooks: the userinfo has no object at %.200q", strings.Join(path, "."))
+			return &outbound.AnswerError{Text: fmt.Sprintf("hooks: NestedProfile: the userinfo has no object at %.200q", strings.Join(path, "."))}
 		}
 		r.Body = value
 		return nil
-	}}
+	}
+	return Hooks{UserInfoResponse: fix}.refusing(checkPath("NestedProfile", path))
 }
 
 // FirstFormPostUser returns Hooks for a provider that says a user's name in the

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"slices"
 	"strings"
 )
 
@@ -14,20 +13,20 @@ import (
 // User-Agent at GitHub and Reddit, Client-ID at Twitch. It is set on the token, refresh,
 // revocation, introspection, userinfo and API requests, in place of one that is there.
 // Fields that Signon or net/http sets are refused: Authorization, Content-Type,
-// Content-Length and Host.
+// Content-Length and Host. They, an empty name and a value that no header can carry are an
+// error of Registry.Register, and of each request where the hooks are used without it.
 func Header(name, value string) Hooks {
-	name = http.CanonicalHeaderKey(name)
+	why := checkField(name, value)
 	set := func(h http.Header) error {
-		if slices.Contains([]string{"Authorization", "Content-Type", "Content-Length", "Host"}, name) {
-			return fmt.Errorf("hooks: Header cannot set %s, which Signon sets itself", name)
+		if why == nil {
+			h.Set(name, value)
 		}
-		h.Set(name, value)
-		return nil
+		return why
 	}
 	return everyRequest(
 		func(r *Request) error { return set(r.Header) },
 		func(r *http.Request) error { return set(r.Header) },
-	)
+	).refusing(why)
 }
 
 // QueryParam returns Hooks for a provider that wants a parameter in the query of every
@@ -45,7 +44,7 @@ func QueryParam(name, value string) Hooks {
 			r.URL.RawQuery, err = addParam(r.URL.RawQuery, name, value)
 			return err
 		},
-	)
+	).refusing(checkParam(name))
 }
 
 // InsecureTokenInQuery returns Hooks for a provider whose userinfo endpoint takes the
@@ -53,7 +52,7 @@ func QueryParam(name, value string) Hooks {
 // token then lands in the logs of every server on the way, which is why RFC 9700 section
 // 4.3.2 forbids it. For API requests set Provider.TokenPlacement.
 func InsecureTokenInQuery(param string) Hooks {
-	return Hooks{UserInfoRequest: func(_ context.Context, r *http.Request) error {
+	fix := func(_ context.Context, r *http.Request) error {
 		token, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
 		if !ok {
 			return errors.New("hooks: InsecureTokenInQuery found no bearer token in the userinfo request; join it once, and before hooks that take the token out")
@@ -65,7 +64,12 @@ func InsecureTokenInQuery(param string) Hooks {
 		r.Header.Del("Authorization")
 		r.URL.RawQuery, err = addParam(r.URL.RawQuery, param, token)
 		return err
-	}}
+	}
+	h := Hooks{UserInfoRequest: fix}
+	if param == "" {
+		return h.refusing(errors.New("hooks: InsecureTokenInQuery has an empty name; expected that of a parameter, usually \"access_token\""))
+	}
+	return h
 }
 
 // PostUserInfo returns Hooks for a provider whose userinfo endpoint wants a POST, with no
@@ -112,7 +116,7 @@ func ScopeSeparator(separator string) Hooks {
 		return nil
 	}
 	h.RefreshRequest = h.TokenRequest
-	return h
+	return h.refusing(checkSeparator(separator))
 }
 
 func splitScope(scope, separator string) string {

@@ -21,6 +21,7 @@
 // and a refresh where it can happen at both. [Join] makes one of several.
 //
 //	token response is form-encoded            FormTokenResponse
+//	    under another media type              FormTokenResponse("text/plain")
 //	token response or userinfo is JSON
 //	    under another media type              JSONType
 //	token_type is missing                     DefaultTokenType
@@ -44,9 +45,12 @@
 //	user has another member than sub or id    Provider.SubjectClaim
 //
 // Fixes of a response are joined from the outside in: what takes it out of another
-// object before what renames its members, [ErrorMember] before [ErrorCodes]. Where
-// FormTokenResponse stands among them does not matter. [InsecureTokenInQuery] comes after
-// hooks that look for the token in the header.
+// object before what renames its members, [ErrorMember] before [ErrorCodes]. Put
+// [FormTokenResponse] first: hooks behind it, your own too, see JSON. [InsecureTokenInQuery]
+// comes after hooks that look for the token in the header.
+//
+// An argument that cannot be right, such as a header field with a line feed in it, is an
+// error of Registry.Register; see [Hooks.Check].
 //
 // # What a hook can do, and what it cannot
 //
@@ -121,11 +125,14 @@ type Hooks struct {
 	// An APIResponse that replaces the Body must close the old one.
 	APIRequest  func(ctx context.Context, r *http.Request) error
 	APIResponse func(ctx context.Context, r *http.Response) error
+
+	misuse []error // of arguments; see Check
 }
 
 // Join returns Hooks that run those of hs in order, each seeing what the ones
 // before it made, in requests and in responses alike. The first error stops them. The
-// functions are those of hs as they are now: a change to hs later changes nothing.
+// functions are those of hs as they are now: a change to hs later changes nothing. What
+// [Hooks.Check] says of one of hs it says of the result.
 func Join(hs ...Hooks) Hooks {
 	return Hooks{
 		Authorize:          chain(hs, func(h *Hooks) hook[*Authorize] { return h.Authorize }),
@@ -140,9 +147,25 @@ func Join(hs ...Hooks) Hooks {
 		IntrospectResponse: chain(hs, func(h *Hooks) hook[*Response] { return h.IntrospectResponse }),
 		UserInfoResponse:   chain(hs, func(h *Hooks) hook[*Response] { return h.UserInfoResponse }),
 		UserInfoRequest:    chain(hs, func(h *Hooks) hook[*http.Request] { return h.UserInfoRequest }),
-		Profile:            chain(hs, func(h *Hooks) hook[*Profile] { return h.Profile }),
+		Profile:            chain(hs, func(h *Hooks) hook[*Profile] { return judged(h.Profile) }),
 		APIRequest:         chain(hs, func(h *Hooks) hook[*http.Request] { return h.APIRequest }),
 		APIResponse:        chain(hs, func(h *Hooks) hook[*http.Response] { return h.APIResponse }),
+		misuse:             misuses(hs),
+	}
+}
+
+// judged has the verdict about an e-mail address settled after each hook, not only after
+// the last: one that replaces the address does not take over what an earlier one has said
+// of another.
+func judged(f hook[*Profile]) hook[*Profile] {
+	if f == nil {
+		return nil
+	}
+	return func(ctx context.Context, p *Profile) error {
+		email, verified := p.Email, p.EmailVerified
+		err := f(ctx, p)
+		p.EmailVerified = p.Verdict(email, verified)
+		return err
 	}
 }
 

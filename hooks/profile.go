@@ -55,9 +55,29 @@ type Profile struct {
 
 	Name, Email, Picture string
 
-	// EmailVerified may become true only by what the provider's documentation says is
-	// proof: many an account has been taken over by an address that nobody had verified.
+	// EmailVerified is said of Email, and of no other address: where a hook puts another
+	// one in the place of a verified one and leaves EmailVerified as it was, that counts
+	// as not verified. [Profile.SetEmail] says both. It may become true only by what the
+	// provider's documentation says is proof: many an account has been taken over by an
+	// address that nobody had verified.
 	EmailVerified bool
+
+	proven string // the address that SetEmail has called verified
+}
+
+// SetEmail sets Email together with what the provider says of that very address.
+func (p *Profile) SetEmail(address string, verified bool) {
+	p.Email, p.EmailVerified, p.proven = address, verified, ""
+	if verified {
+		p.proven = address
+	}
+}
+
+// Verdict reports whether Email counts as verified after a hook, before which Email and
+// EmailVerified were these. Of two that are true it cannot be seen whether the hook has
+// set the second one, so another address needs [Profile.SetEmail] then.
+func (p *Profile) Verdict(email string, verified bool) bool {
+	return p.EmailVerified && (p.Email == email || !verified || p.Email == p.proven)
 }
 
 // DecodeUserInfo decodes UserInfo into v: names match exactly, none is there twice, and
@@ -93,7 +113,7 @@ func (p *Profile) Get(ctx context.Context, ref string, v any) error {
 	case resp.StatusCode != http.StatusOK:
 		return fmt.Errorf("hooks: the API's answer to %.64q: %w", req.URL.Path, outbound.NewStatusError(resp.StatusCode, resp.Header))
 	case !isJSON(mediaType):
-		return fmt.Errorf("hooks: the API answered %.64q with %.64q, expected application/json", req.URL.Path, mediaType)
+		return &outbound.AnswerError{Text: fmt.Sprintf("hooks: the API answered %.64q with %.64q, expected application/json", req.URL.Path, mediaType)}
 	}
 	body, err := io.ReadAll(resp.Body)
 	if err != nil {

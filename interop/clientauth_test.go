@@ -238,10 +238,13 @@ func TestMutualTLS(t *testing.T) {
 			if c.alias != "" {
 				want = c.alias
 			}
+			seenHosts := 0
 			hosts.Range(func(host, _ any) bool {
+				seenHosts++
 				require.Equal(t, want, host)
 				return true
 			})
+			require.Equal(t, 1, seenHosts)
 		})
 	}
 }

@@ -117,16 +117,16 @@ func newAppleSecret(key AppleKey) appleSecret {
 	s := appleSecret{teamID: key.TeamID, keyID: key.ID, signer: key.Signer}
 	switch {
 	case !isWord(key.TeamID, "") || !isWord(key.ID, ""):
-		s.unfit = errors.New("providers: Apple: AppleKey lacks TeamID or ID; expected ten letters and digits in each")
+		s.unfit = argumentError{errors.New("providers: Apple: AppleKey lacks TeamID or ID; expected ten letters and digits in each")}
 	case (key.PEM == nil) == (key.Signer == nil):
-		s.unfit = errors.New("providers: Apple: AppleKey has both PEM and Signer, or neither; give the content of the key's .p8 file, or a signer")
+		s.unfit = argumentError{errors.New("providers: Apple: AppleKey has both PEM and Signer, or neither; give the content of the key's .p8 file, or a signer")}
 	case key.PEM != nil:
 		signers, err := clientauth.ParseKeys(key.PEM)
 		if err == nil && len(signers) != 1 {
 			err = fmt.Errorf("%d keys, expected one", len(signers))
 		}
 		if err != nil {
-			s.unfit = fmt.Errorf("providers: Apple: AppleKey.PEM: %w", err)
+			s.unfit = argumentError{fmt.Errorf("providers: Apple: AppleKey.PEM: %w", err)}
 			return s
 		}
 		s.signer = signers[0]

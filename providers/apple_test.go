@@ -214,5 +214,8 @@ func TestAppleKeyDoesNotPrint(t *testing.T) {
 		require.NotContains(t, out.String(), key.D.String())
 		require.NotContains(t, out.String(), "PRIVATE")
 		require.Contains(t, out.String(), "DEF123GHIJ")
+		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%d"} {
+			require.Equal(t, "providers.Apple client secret", fmt.Sprintf(verb, p.ClientAuth), verb)
+		}
 	}
 }

@@ -24,8 +24,12 @@ import (
 // the application names itself.
 //
 // Access tokens live for a week and come with a refresh token. Discord has a revocation
-// endpoint. It does not document PKCE and ignores its parameters where there is a client
-// secret.
+// endpoint. PKCE is supported with S256: its metadata list that, and the guide to its
+// Social SDK sends a code_verifier.
+//
+// Discord names itself in the answer (RFC 9207) as https://discord.com, the Issuer, and
+// another name is refused. Without the scope "openid" nothing is discovered, and there is
+// no ID token.
 //
 // The subject is the user's id, a number of 64 bits that Discord writes as a string. The
 // name is global_name, the display name, or else the username. The e-mail address counts
@@ -34,6 +38,7 @@ import (
 func Discord() signon.Provider {
 	return signon.Provider{
 		Name:       "discord",
+		Issuer:     "https://discord.com",
 		ClientAuth: clientauth.Basic{},
 		Endpoint: oauth2.Endpoint{
 			AuthURL:  "https://discord.com/oauth2/authorize",

@@ -1,9 +1,12 @@
 package providers_test
 
 import (
+	"bytes"
+	"cmp"
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"log/slog"
 	"net/url"
 	"path/filepath"
 	"slices"
@@ -26,7 +29,11 @@ func newRegistry(t *testing.T) *signon.Registry {
 }
 
 func TestByName(t *testing.T) {
-	auth := newRegistry(t)
+	log := &bytes.Buffer{}
+	auth, err := signon.New(signon.Config{
+		BaseURL: appURL, Keys: [][]byte{[]byte("0123456789abcdef0123456789abcdef")}, Logger: slog.New(slog.NewTextHandler(log, nil)),
+	})
+	require.NoError(t, err)
 	require.True(t, slices.IsSorted(providers.Names()))
 	for _, name := range providers.Names() {
 		p, ok := providers.ByName(name)
@@ -37,6 +44,7 @@ func TestByName(t *testing.T) {
 		p.ClientID, p.ClientSecret = appID, appSecret
 		_, err := auth.Register(p)
 		require.NoError(t, err, name)
+		require.Empty(t, log.String(), "nothing to warn of")
 	}
 	_, ok := providers.ByName("microsoft")
 	require.False(t, ok)
@@ -80,7 +88,10 @@ func TestArguments(t *testing.T) {
 	}{
 		"no tenant":             {providers.Microsoft(""), "tenant"},
 		"a domain for a tenant": {providers.Microsoft("contoso.onmicrosoft.com"), "contoso.onmicrosoft.com"},
-		"common":                {providers.Microsoft("common"), "common"},
+		"common":                {providers.Microsoft("common"), "use MicrosoftAnyTenant"},
+		"organizations":         {providers.Microsoft("Organizations"), "use MicrosoftTenants"},
+		"consumers":             {providers.Microsoft("consumers"), "use 9188040d-6c67-4c5b-b112-36a304b66dad"},
+		"common among some":     {providers.MicrosoftTenants(guid, "common"), "use MicrosoftAnyTenant"},
 		"no tenants":            {providers.MicrosoftTenants(), "Tenants"},
 		"an odd tenant":         {providers.MicrosoftTenants(guid, "contoso"), "contoso"},
 		"B2C without a tenant":  {providers.MicrosoftB2C(providers.B2C{TenantID: guid, Policy: "p"}), "Tenant"},
@@ -100,12 +111,18 @@ func TestArguments(t *testing.T) {
 		"no pool":               {providers.Cognito(""), "pool"},
 		"a pool without region": {providers.Cognito("AbCdEf123"), "pool"},
 		"a pool with a path":    {providers.Cognito("eu-west-1_a/b"), "pool"},
+		"a region with a path":  {providers.Cognito("evil.example/_AbC"), "pool"},
+		"no Salesforce domain":  {providers.Salesforce(""), "domain"},
+		"a Salesforce path":     {providers.Salesforce("evil.com/login.salesforce.com"), "domain"},
+		"no user agent":         {providers.Reddit(""), "user agent"},
+		"two header fields":     {providers.Reddit("a\r\nb: c"), "user agent"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := c.provider
 			p.ClientID, p.ClientSecret = appID, appSecret
 			_, err := newRegistry(t).Register(p)
 			require.ErrorContains(t, err, c.says) // which argument it is, is what the caller must see
+			require.NotContains(t, err.Error(), "ClientAuth:")
 
 			p.ClientAuth = clientauth.Post{}
 			_, err = newRegistry(t).Register(p)
@@ -123,16 +140,48 @@ func TestArgumentsThatFit(t *testing.T) {
 		"https://dev-1.okta.com/oauth2/aus9o8wzkhckw9TLa0h7z":               providers.Okta("dev-1.okta.com", "aus9o8wzkhckw9TLa0h7z"),
 		"https://login.example.com/":                                        providers.Auth0("login.example.com"),
 		"https://cognito-idp.us-gov-west-1.amazonaws.com/us-gov-west-1_aB3": providers.Cognito("us-gov-west-1_aB3"),
-		"https://login.microsoftonline.com/" + tenant + "/v2.0":             providers.Microsoft(tenant),
-		"https://login.microsoftonline.com/{tenantid}/v2.0":                 providers.MicrosoftTenants(tenant),
+		"https://login.microsoftonline.com/" + tenant + "/v2.0":             providers.Microsoft(strings.ToUpper(tenant)),
+		"https://contoso.b2clogin.com/" + tenant + "/v2.0/": providers.MicrosoftB2C(providers.B2C{
+			Tenant: "contoso", TenantID: strings.ToUpper(tenant), Policy: "B2C_1_signin", ClientID: appID,
+		}),
+		"https://login.salesforce.com":                      providers.Salesforce("https://login.salesforce.com/"),
+		"https://login.microsoftonline.com/{tenantid}/v2.0": providers.MicrosoftTenants(tenant),
 	} {
 		require.Equal(t, want, p.Issuer)
 		p.ClientID, p.ClientSecret = appID, appSecret
 		_, err := newRegistry(t).Register(p)
 		require.NoError(t, err, want)
 	}
+	require.Contains(t, providers.Microsoft(strings.ToUpper(tenant)).MetadataURL, "/"+tenant+"/")
 	require.Contains(t, providers.MicrosoftTenants(tenant).MetadataURL, "/organizations/")
 	require.Contains(t, providers.MicrosoftTenants(tenant, "9188040D-6C67-4C5B-B112-36A304B66DAD").MetadataURL, "/common/")
+}
+
+// What the caller does with its list afterwards changes nothing.
+func TestMicrosoftTenantsCopies(t *testing.T) {
+	tenants := []string{tenant}
+	p := providers.MicrosoftTenants(tenants...)
+	tenants[0] = personalTenant
+	require.Equal(t, []string{tenant}, p.Tenants)
+}
+
+// CA-12: a secret that was forgotten makes no public client of a confidential one.
+func TestForgottenSecret(t *testing.T) {
+	all := []signon.Provider{
+		providers.Keycloak("https://sso.example.com", "r"), providers.Okta("dev-1.okta.com", "default"), providers.Auth0("login.example.com"),
+		providers.Cognito("eu-west-1_AbC"), providers.Microsoft(tenant), providers.MicrosoftTenants(tenant), providers.MicrosoftAnyTenant(),
+		providers.MicrosoftB2C(providers.B2C{Tenant: "contoso", TenantID: tenant, Policy: "p"}), providers.GitLabAt("https://gitlab.example.com"),
+		providers.Salesforce("login.salesforce.com"), providers.Reddit("web:com.example.app:v1"),
+	}
+	for _, name := range providers.Names() {
+		p, _ := providers.ByName(name)
+		all = append(all, p)
+	}
+	for _, p := range all {
+		p.ClientID = appID
+		_, err := newRegistry(t).Register(p)
+		require.ErrorContains(t, err, "ClientSecret", p.Name)
+	}
 }
 
 // FuzzArguments: whatever is given, no preset panics, and one that Register takes asks at
@@ -140,6 +189,7 @@ func TestArgumentsThatFit(t *testing.T) {
 func FuzzArguments(f *testing.F) {
 	for _, seed := range []string{
 		"", "dev-1.okta.com", "https://sso.example.com/auth/", "http://localhost:8080", "eu-west-1_AbC", tenant,
+		"evil.com/login.salesforce.com", "login.salesforce.com.", ".a.b", "web:com.example.app:v1",
 		"a@b.example", "b.example#c", "b.example?c", "b.example/../c", "b.example\\c", "[::1]", "b.example:0", "{tenantid}",
 	} {
 		f.Add(seed)
@@ -155,13 +205,18 @@ func FuzzArguments(f *testing.F) {
 			".amazonaws.com":            providers.Cognito(given),
 			".b2clogin.com":             providers.MicrosoftB2C(providers.B2C{Tenant: given, TenantID: tenant, Policy: given, ClientID: appID}),
 			"base " + given:             providers.GitLabAt(given),
+			"sf " + given:               providers.Salesforce(given),
+			"www.reddit.com":            providers.Reddit(given),
 		} {
 			count++
 			p.Name, p.ClientID, p.ClientSecret = "p"+strconv.Itoa(count), appID, appSecret
 			if _, err := auth.Register(p); err != nil {
+				p.ClientAuth = clientauth.Post{} // no way to prove oneself makes the argument a better one
+				_, err := auth.Register(p)
+				require.Error(t, err)
 				continue
 			}
-			u, err := url.Parse(p.Issuer)
+			u, err := url.Parse(cmp.Or(p.Issuer, p.Endpoint.AuthURL))
 			require.NoError(t, err)
 			require.NotEmpty(t, u.Hostname())
 			require.Nil(t, u.User)

@@ -30,15 +30,22 @@ import (
 // E-mail: the primary address, verified where GitHub says "verified": true of it. Without
 // the scope it is the one of the profile, unverified, and may be empty.
 //
-// Refresh: tokens of an OAuth app do not expire. Those of a GitHub App live for 8 hours and
-// come with a refresh token, which each refresh replaces. GitHub has no revocation endpoint
-// of RFC 7009: users revoke at github.com/settings/applications. PKCE with S256 is
+// Refresh: tokens of a GitHub App live for 8 hours, unless that is switched off in its
+// settings, and come with a refresh token, which each refresh replaces. Those of an OAuth
+// app do not expire unless it asks: since 2026 by a setting of the app, or by the scope
+// offline_access, they live and are refreshed in the same way. GitHub has no revocation
+// endpoint of RFC 7009: users revoke at github.com/settings/applications. PKCE with S256 is
 // supported.
+//
+// Issuer: GitHub names itself in the answer (RFC 9207) as https://github.com/login/oauth,
+// and another name is refused. Nothing is discovered, and there is no ID token. Where
+// Endpoint is changed to a GitHub of your own, change Issuer with it, or empty it.
 func GitHub() signon.Provider {
 	scopes := hooks.ScopeSeparator(",") // of what is granted; it is asked for with spaces
 	scopes.Authorize, scopes.TokenRequest, scopes.RefreshRequest = nil, nil, nil
 	return signon.Provider{
 		Name:       "github",
+		Issuer:     "https://github.com/login/oauth",
 		ClientAuth: clientauth.Post{},
 		Endpoint: oauth2.Endpoint{
 			AuthURL:  "https://github.com/login/oauth/authorize",

@@ -1,6 +1,9 @@
 package providers
 
-import "github.com/seed1a301047/signon"
+import (
+	"github.com/seed1a301047/signon"
+	"github.com/seed1a301047/signon/clientauth"
+)
 
 // GitLab returns the settings for gitlab.com, by OpenID Connect ("GitLab as OpenID Connect
 // identity provider" and "OAuth 2.0 identity provider API" in GitLab's documentation).
@@ -27,6 +30,7 @@ func GitLabAt(baseURL string) signon.Provider {
 	p := signon.Provider{
 		Name:          "gitlab",
 		Issuer:        base,
+		ClientAuth:    clientauth.Basic{},
 		Scopes:        []string{"openid", "profile", "email"},
 		FetchUserInfo: true,
 		APIBaseURL:    base + "/api/v4/",

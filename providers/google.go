@@ -1,6 +1,9 @@
 package providers
 
-import "github.com/seed1a301047/signon"
+import (
+	"github.com/seed1a301047/signon"
+	"github.com/seed1a301047/signon/clientauth"
+)
 
 // Google returns the settings for Google accounts, by OpenID Connect ("OpenID Connect" and
 // "Using OAuth 2.0 for Web Server Applications" in Google's documentation).
@@ -28,6 +31,7 @@ func Google() signon.Provider {
 	return signon.Provider{
 		Name:       "google",
 		Issuer:     "https://accounts.google.com",
+		ClientAuth: clientauth.Basic{}, // a web application has a secret; a forgotten one shows at the start
 		Scopes:     []string{"openid", "email", "profile"},
 		APIBaseURL: "https://www.googleapis.com/",
 	}

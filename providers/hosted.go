@@ -19,7 +19,8 @@ import (
 //
 // Register: in the realm, "Clients", a client of the type OpenID Connect with "Client
 // authentication" on, "Standard flow", and the redirect URL. ClientSecret stands under
-// "Credentials".
+// "Credentials", where "Client Id and Secret" is the default. For a client with "Client
+// authentication" off, which is public, set ClientAuth to clientauth.None{}.
 //
 // Scopes: openid for the subject, profile for the name, email for the address.
 // offline_access brings a refresh token that outlives the user's session at Keycloak.
@@ -37,6 +38,7 @@ func Keycloak(baseURL, realm string) signon.Provider {
 	p := signon.Provider{
 		Name:       "keycloak",
 		Issuer:     issuer,
+		ClientAuth: clientauth.Basic{},
 		Scopes:     []string{"openid", "profile", "email"},
 		APIBaseURL: issuer + "/protocol/openid-connect/",
 	}
@@ -56,7 +58,8 @@ func Keycloak(baseURL, realm string) signon.Provider {
 // whose tokens are good for Okta's APIs only.
 //
 // Register: in the Admin Console, "Applications", an app integration "OIDC - OpenID
-// Connect", "Web Application", with the redirect URL.
+// Connect", "Web Application", with the redirect URL. Okta's default is client_secret_basic.
+// For an integration without a secret set ClientAuth to clientauth.None{}.
 //
 // Scopes: openid for the subject, profile for the name, email for the address,
 // offline_access for refresh tokens, which the integration must permit.
@@ -80,6 +83,7 @@ func Okta(domain, authorizationServer string) signon.Provider {
 	p := signon.Provider{
 		Name:          "okta",
 		Issuer:        issuer,
+		ClientAuth:    clientauth.Basic{},
 		Scopes:        []string{"openid", "profile", "email"},
 		FetchUserInfo: true,
 		APIBaseURL:    endpoints,
@@ -150,7 +154,9 @@ func Auth0(domain string) signon.Provider {
 // https://issuer-cognito-idp.{region}.amazonaws.com/{pool ID}.
 //
 // Register: in the pool, "App clients", a "Traditional web application" with a secret, the
-// redirect URL, the grant "Authorization code" and the scopes below.
+// redirect URL, the grant "Authorization code" and the scopes below. The secret goes by HTTP
+// Basic, as "The token issuer endpoint" has it. For an app client without one set
+// ClientAuth to clientauth.None{}.
 //
 // Scopes: openid for the subject, email for the address, profile for name and picture. The
 // client must be allowed to read the attributes.
@@ -164,9 +170,10 @@ func Auth0(domain string) signon.Provider {
 func Cognito(userPoolID string) signon.Provider {
 	region, rest, ok := strings.Cut(userPoolID, "_")
 	p := signon.Provider{
-		Name:   "cognito",
-		Issuer: "https://cognito-idp." + region + ".amazonaws.com/" + userPoolID,
-		Scopes: []string{"openid", "email", "profile"},
+		Name:       "cognito",
+		Issuer:     "https://cognito-idp." + region + ".amazonaws.com/" + userPoolID,
+		ClientAuth: clientauth.Basic{},
+		Scopes:     []string{"openid", "email", "profile"},
 	}
 	if !ok || !isWord(region, "-") || !isWord(rest, "") {
 		return refused(p, refuse("Cognito", "user pool ID", userPoolID, "its region, an underscore and letters or digits, such as eu-west-1_AbCdEf123"))

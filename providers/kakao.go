@@ -12,10 +12,11 @@ import (
 
 // Kakao signs users in with Kakao Login, by OAuth 2.0, as its page "Kakao Login: REST
 // API" has it. Create an application in Kakao Developers: its REST API key is the client
-// id. Activate Kakao Login, register the redirect URL, and choose under "Consent Items"
-// what users are asked for: nickname, profile image, Kakao Account e-mail. The client
-// secret is made, and must be activated, under "Security"; without one set ClientAuth to
-// nil.
+// id. Since December 2025 an application can have several such keys, and the console keeps
+// the redirect URL below the key that it is for: register it there, and look there for the
+// client secret, which is made and must be activated; without one set ClientAuth to
+// clientauth.None{}. Activate Kakao Login, and choose under "Consent Items" what users are
+// asked for: nickname, profile image, Kakao Account e-mail.
 //
 // Scopes is nil: Kakao then asks for the consent items as they are set up. A scope that
 // is not set up is an error to the user.

@@ -20,8 +20,8 @@ const (
 // Microsoft returns the settings for the users of one Microsoft Entra tenant, by OpenID
 // Connect ("OpenID Connect on the Microsoft identity platform" and "ID token claims
 // reference" in Microsoft's documentation). The tenant is its ID, a GUID: not a domain,
-// since the issuer names the tenant by its ID, and not "common", for which see
-// [MicrosoftTenants] and [MicrosoftAnyTenant].
+// since the issuer names the tenant by its ID, in small letters, in which the preset writes
+// it; and not "common", for which see [MicrosoftTenants] and [MicrosoftAnyTenant].
 //
 // Register: at entra.microsoft.com, "App registrations", an application with the platform
 // "Web" and the redirect URL, and a secret under "Certificates & secrets". ClientID is the
@@ -41,11 +41,26 @@ const (
 //
 // Picture: in Microsoft Graph only.
 func Microsoft(tenant string) signon.Provider {
-	p := entra(tenant, tenant)
+	id := strings.ToLower(tenant)
+	p := entra(id, id)
 	if !isGUID(tenant) {
-		return refused(p, refuse("Microsoft", "tenant", tenant, "the tenant's ID, such as 8eaef023-2b34-4da1-9baa-8bc8c9d6a490"))
+		return refused(p, refuseTenant("Microsoft", tenant))
 	}
 	return p
+}
+
+// refuseTenant says of the names that stand for many tenants which preset is theirs.
+func refuseTenant(preset, tenant string) clientauth.Method {
+	want := "the tenant's ID, such as 8eaef023-2b34-4da1-9baa-8bc8c9d6a490"
+	switch strings.ToLower(tenant) {
+	case "common":
+		want += "; for all tenants and personal accounts use MicrosoftAnyTenant, and for some MicrosoftTenants with their IDs"
+	case "organizations":
+		want += "; for some tenants use MicrosoftTenants with their IDs, and for all MicrosoftAnyTenant"
+	case "consumers":
+		want += "; for personal accounts use " + personal
+	}
+	return refuse(preset, "tenant", tenant, want)
 }
 
 // MicrosoftTenants is [Microsoft] for the users of some tenants, given by their IDs: the
@@ -65,7 +80,7 @@ func MicrosoftTenants(tenants ...string) signon.Provider {
 	p.Tenants = slices.Clone(tenants)
 	for _, tenant := range tenants {
 		if !isGUID(tenant) {
-			return refused(p, refuse("MicrosoftTenants", "tenant", tenant, "the tenant's ID, such as 8eaef023-2b34-4da1-9baa-8bc8c9d6a490"))
+			return refused(p, refuseTenant("MicrosoftTenants", tenant))
 		}
 	}
 	return p
@@ -138,7 +153,7 @@ func MicrosoftB2C(flow B2C) signon.Provider {
 	p := signon.Provider{
 		Name:        "microsoft-b2c",
 		ClientID:    flow.ClientID,
-		Issuer:      base + flow.TenantID + "/v2.0/",
+		Issuer:      base + strings.ToLower(flow.TenantID) + "/v2.0/",
 		MetadataURL: base + flow.Tenant + ".onmicrosoft.com/" + flow.Policy + "/v2.0/.well-known/openid-configuration",
 		ClientAuth:  clientauth.Post{},
 		Scopes:      scopes,

@@ -412,6 +412,9 @@ func TestSalesforceDomains(t *testing.T) {
 		{"a name alone", "example", "", ""},
 		{"http", "http://example.my.salesforce.com", "", ""},
 		{"a space", "example.my.salesforce.com ", "", ""},
+		{"a host that has the other as its path", "evil.com/login.salesforce.com", "", ""},
+		{"a dot at its end", "login.salesforce.com.", "", ""},
+		{"a dot before it", ".a.b", "", ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			auth, err := signon.New(signon.Config{BaseURL: appURL, Keys: [][]byte{[]byte("0123456789abcdef0123456789abcdef")}})

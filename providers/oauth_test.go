@@ -44,6 +44,18 @@ func TestGitHub(t *testing.T) {
 				want: func(id *signon.Identity) { id.Email, id.EmailVerified = "public@example.com", false },
 			},
 			{
+				name: "a profile that calls its address verified, and addresses not permitted",
+				edit: func(f *fixture) {
+					f.set(status(http.StatusForbidden), "calls", emails)
+					f.set(true, "calls", "GET https://api.github.com/user", "email_verified")
+				},
+				want: func(id *signon.Identity) { id.Email, id.EmailVerified = "public@example.com", false },
+			},
+			// RFC 9207; where there is none, as before April 2026, see all other rows.
+			{name: "its own iss", edit: answering("iss", "https://github.com/login/oauth"), want: same},
+			{name: "the iss of another", edit: answering("iss", "https://evil.example")},
+			{name: "an iss that is only like it", edit: answering("iss", "https://github.com/login/oauth/")},
+			{
 				name: "no name and no public address",
 				edit: func(f *fixture) {
 					f.set(nil, "calls", "GET https://api.github.com/user", "name")
@@ -116,6 +128,15 @@ func TestBitbucket(t *testing.T) {
 			{
 				name: "addresses not permitted",
 				edit: func(f *fixture) { f.set(status(http.StatusForbidden), "calls", emails) },
+				want: func(id *signon.Identity) { id.Email, id.EmailVerified = "", false },
+			},
+			{
+				name: "a profile that calls an address verified, and addresses not permitted",
+				edit: func(f *fixture) {
+					f.set(status(http.StatusNotFound), "calls", emails)
+					f.set("profile@example.com", "calls", "GET https://api.bitbucket.org/2.0/user", "email")
+					f.set(true, "calls", "GET https://api.bitbucket.org/2.0/user", "email_verified")
+				},
 				want: func(id *signon.Identity) { id.Email, id.EmailVerified = "", false },
 			},
 		},

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/go-json-experiment/json"
+	"golang.org/x/oauth2"
 
 	"github.com/seed1a301047/signon"
 	"github.com/seed1a301047/signon/clientauth"
@@ -28,13 +29,23 @@ func (m misuse) Authenticate(context.Context, *clientauth.Request) error { retur
 
 // refuse returns the misuse of one argument of a preset.
 func refuse(preset, argument, given, want string) clientauth.Method {
-	return misuse{fmt.Errorf("providers: %s: the %s is %.100q; expected %s", preset, argument, given, want)}
+	return misuse{argumentError{fmt.Errorf("providers: %s: the %s is %.100q; expected %s", preset, argument, given, want)}}
 }
+
+// An argumentError is what is wrong with an argument of a preset. By PresetArgument
+// [signon.Registry.Register] knows that it is not the ClientAuth that is to be mended.
+type argumentError struct{ why error }
+
+func (e argumentError) Error() string { return e.why.Error() }
+
+func (e argumentError) Unwrap() error { return e.why }
+
+func (argumentError) PresetArgument() {}
 
 // refused is p with nothing in it that could be used in spite of the argument, were the
 // ClientAuth replaced.
 func refused(p signon.Provider, why clientauth.Method) signon.Provider {
-	p.Issuer, p.MetadataURL, p.ClientAuth = "", "", why
+	p.Issuer, p.MetadataURL, p.Endpoint, p.ClientAuth = "", "", oauth2.Endpoint{}, why
 	return p
 }
 

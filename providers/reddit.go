@@ -49,7 +49,7 @@ func Reddit(userAgent string) signon.Provider {
 	}
 	unprintable := func(r rune) bool { return r < ' ' || r > '~' }
 	if strings.TrimSpace(userAgent) == "" || strings.ContainsFunc(userAgent, unprintable) {
-		p.ClientAuth = refuse("Reddit", "user agent", userAgent, `printable ASCII, such as "web:com.example.app:v1.2.3 (by /u/username)"`)
+		return refused(p, refuse("Reddit", "user agent", userAgent, `printable ASCII, such as "web:com.example.app:v1.2.3 (by /u/username)"`))
 	}
 	return p
 }

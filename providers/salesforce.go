@@ -37,7 +37,7 @@ func Salesforce(domain string) signon.Provider {
 	}
 	host, ok := hostOf(domain)
 	if !ok {
-		p.ClientAuth = refuse("Salesforce", "domain", domain, `a host such as "example.my.salesforce.com"`)
+		return refused(p, refuse("Salesforce", "domain", domain, `a host such as "example.my.salesforce.com"`))
 	}
 	p.Issuer = "https://" + host
 	if host != "login.salesforce.com" && host != "test.salesforce.com" {

@@ -25,12 +25,16 @@ import (
 // no revocation endpoint.
 //
 // The subject is the user's id, such as U0R7MFMJM. Outside of an Enterprise organization
-// the same person has another one in each workspace, and the claim
-// "https://slack.com/team_id" says which workspace it is: an application for one of them
-// compares it in Config.OnLogin. AuthorizeParams: url.Values{"team": {"T0123"}} preselects
-// one, and the user can change it.
+// the same person has another one in each workspace. Whether two people of two workspaces
+// can have the same one, Slack's documentation says in both ways; so an application for
+// several workspaces takes the claim "https://slack.com/team_id", which says which
+// workspace it is, into its key beside the subject, and one for a single workspace compares
+// it in Config.OnLogin. AuthorizeParams: url.Values{"team": {"T0123"}} preselects one, and
+// the user can change it.
 //
-// The e-mail address is verified where email_verified is true.
+// The e-mail address is verified where email_verified is true. That is Slack's word, whose
+// conditions it does not document; where an organization provisions its members, it is its
+// administrators who write their addresses.
 func Slack() signon.Provider {
 	return signon.Provider{
 		Name:       "slack",

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed1a301047/signon"
+	"github.com/seed1a301047/signon/clientauth"
 	"github.com/seed1a301047/signon/hooks"
 	"github.com/seed1a301047/signon/providers"
 )
@@ -61,6 +62,8 @@ func discordRow() row {
 			{"verified, but not JSON true", setting("true", "calls", me, "verified"), unverified},
 			{"no word on verification", setting(absent, "calls", me, "verified"), unverified},
 			{"verified without an e-mail", setting(nil, "calls", me, "email"), noEmail},
+			{"its own iss", answering("iss", "https://discord.com"), same},
+			{"the iss of another", answering("iss", "https://evil.example"), nil},
 			{"no display name", setting(nil, "calls", me, "global_name"), func(id *signon.Identity) { id.Name = "nelly" }},
 			{"no avatar", setting(nil, "calls", me, "avatar"), func(id *signon.Identity) { id.Picture = "" }},
 			{"an avatar that is no hash", setting("../../x?y", "calls", me, "avatar"), func(id *signon.Identity) {
@@ -103,10 +106,13 @@ func spotifyRow() row {
 		name: "Spotify", provider: providers.Spotify(), auth: "client_secret_basic",
 		scope: "user-read-email", expires: time.Hour, refreshes: true,
 		want: signon.Identity{
-			Subject: "wizzler", Name: "JM Wizzler", Email: "wizzler@example.com",
+			Subject: "aB3dE5fG7h", Name: "JM Wizzler", Email: "wizzler@example.com",
 			Picture: "https://i.scdn.example/image/ab6775700000ee85",
 		},
 		variants: []variant{
+			// The id is there, and names nobody for good.
+			{"a profile of before May 2026", setting(absent, "calls", me, "account_id"), nil},
+			{"another id", setting("renamed", "calls", me, "id"), same},
 			{"a claim of verification", setting(true, "calls", me, "email_verified"), same},
 			{"no name", setting(nil, "calls", me, "display_name"), func(id *signon.Identity) { id.Name = "" }},
 			{"no image", setting([]any{}, "calls", me, "images"), func(id *signon.Identity) { id.Picture = "" }},
@@ -235,6 +241,11 @@ func stackExchangeRow() row {
 
 func same(*signon.Identity) {}
 
+// answering adds a parameter to the authorization response.
+func answering(name, value string) func(*fixture) {
+	return func(f *fixture) { f.Answer = map[string]string{name: value} }
+}
+
 // The scope no_expiry takes the expiry out of the token response.
 func TestStackExchangeWithoutExpiry(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -336,6 +347,9 @@ func TestRedditUserAgent(t *testing.T) {
 				return
 			}
 			require.ErrorContains(t, err, "user agent")
+			p.ClientAuth = clientauth.Post{}
+			_, err = auth.Register(p)
+			require.Error(t, err)
 		})
 	}
 }

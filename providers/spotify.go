@@ -21,11 +21,18 @@ import (
 //
 // Access tokens live for an hour and come with a refresh token; a refresh may answer
 // without a new one, and the old one then stays. Spotify has no revocation endpoint. It
-// documents PKCE for clients without a secret, and accepts it with one.
+// documents PKCE for clients without a secret ("Authorization Code with PKCE Flow"), and
+// says nothing of it for those with one; Signon sends it all the same.
 //
-// The subject is the Spotify user id, a string. The e-mail address never counts as
-// verified: the documentation says that it is not, and that there is no proof that it
-// belongs to the user. It marks the member as deprecated, too, so do not count on it.
+// The subject is account_id, which stays the same for the life of the account. The id of
+// the profile is that of the user's URI, and Spotify asks not to link accounts by it
+// ("Spotify URIs and IDs"): an application that has stored ids has to read both, once,
+// from the userinfo. Of a profile without account_id nobody is signed in, rather than
+// somebody by the id.
+//
+// The e-mail address never counts as verified: the documentation says that it is not, and
+// that there is no proof that it belongs to the user. It marks the member as deprecated,
+// too, so do not count on it.
 func Spotify() signon.Provider {
 	return signon.Provider{
 		Name:       "spotify",
@@ -36,7 +43,7 @@ func Spotify() signon.Provider {
 		},
 		UserInfoURL:  "https://api.spotify.com/v1/me",
 		APIBaseURL:   "https://api.spotify.com/v1/",
-		SubjectClaim: "id",
+		SubjectClaim: "account_id",
 		Scopes:       []string{"user-read-email"},
 		Hooks:        hooks.Hooks{Profile: spotifyProfile},
 	}

@@ -28,6 +28,11 @@ import (
 // of invalid_grant, which the preset mends. [signon.Client.Revoke] ends the grant, and
 // Strava wants HTTP Basic there.
 //
+// The API moves: the changelog's entry of 1 June 2026 announces the base URL
+// https://api-v3.strava.com from 4 January 2027, and the "Update To Our Developer Program"
+// of the same day wants it from 1 June 2027. Set UserInfoURL and APIBaseURL to it then; the
+// other endpoints stay.
+//
 // The subject is the athlete's id, a number. Strava gives no e-mail address.
 func Strava() signon.Provider {
 	return signon.Provider{

@@ -27,6 +27,11 @@ import (
 //
 // once ClientID is set. The sign-in itself does without.
 //
+// "Validating Tokens" obliges every application that keeps its users signed in to ask
+// https://id.twitch.tv/oauth2/validate at its start and each hour whether the access token
+// is still good, and to sign out whose is not. Signon does not do that: the application
+// does, with the token of [signon.Client.Token] and EndLogins of its Config.Logins.
+//
 // Access tokens live for some hours and come with a refresh token. The revocation
 // endpoint takes the client id without the secret, and answers status 400 to a token that
 // it does not know, which RFC 7009 section 2.2 counts as a success, and so does the

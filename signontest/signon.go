@@ -16,7 +16,7 @@ func (p *Provider) SignonProvider(name string) signon.Provider {
 		Name:         name,
 		Issuer:       p.Issuer(),
 		ClientID:     p.cfg.ClientID,
-		ClientSecret: signon.Secret(p.cfg.ClientSecret),
+		ClientSecret: p.clientSecret(),
 		ClientAuth:   p.clientAuth(),
 		Scopes:       []string{"openid", "profile", "email"},
 		APIBaseURL:   p.URL(API),
@@ -42,7 +42,7 @@ func (p *Provider) OAuthProvider(name string) signon.Provider {
 	return signon.Provider{
 		Name:         name,
 		ClientID:     p.cfg.ClientID,
-		ClientSecret: signon.Secret(p.cfg.ClientSecret),
+		ClientSecret: p.clientSecret(),
 		ClientAuth:   p.clientAuth(),
 		Endpoint:     oauth2.Endpoint{AuthURL: p.URL(Authorize), TokenURL: p.URL(Token)},
 		UserInfoURL:  p.URL(API) + "user",
@@ -50,6 +50,15 @@ func (p *Provider) OAuthProvider(name string) signon.Provider {
 		Scopes:       []string{"profile", "items"},
 		APIBaseURL:   p.URL(API),
 	}
+}
+
+// clientSecret is that of the configuration, unless the client proves itself by a key:
+// Register refuses a secret that nothing sends.
+func (p *Provider) clientSecret() signon.Secret {
+	if p.cfg.ClientAuth == "private_key_jwt" {
+		return ""
+	}
+	return signon.Secret(p.cfg.ClientSecret)
 }
 
 // clientAuth is nil, which is the client's default, unless the configuration

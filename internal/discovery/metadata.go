@@ -72,8 +72,11 @@ func Parse(body []byte, issuer string, p outbound.Policy) (*Metadata, error) {
 	if err := json.Unmarshal(body, m); err != nil {
 		return nil, invalid(issuer, wordOf(err))
 	}
+	if m.Issuer == "" {
+		return nil, invalid(issuer, "they name no issuer")
+	}
 	if m.Issuer != issuer { // a string comparison: no slash, case or port is forgiven
-		return nil, invalid(issuer, fmt.Sprintf("they are of the issuer %.200q", m.Issuer))
+		return nil, invalid(issuer, fmt.Sprintf("they are of the issuer %.200q; if that is the provider, set Issuer to it, to the letter", m.Issuer))
 	}
 	if err := m.check(p); err != nil {
 		return nil, invalid(issuer, err.Error())

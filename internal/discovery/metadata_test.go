@@ -74,6 +74,11 @@ func TestParseIssuer(t *testing.T) {
 		_, err := discovery.Parse([]byte(metadata(map[string]any{"issuer": claimed})), issuer, outbound.Policy{})
 		require.ErrorIs(t, err, discovery.ErrMetadata, "%v", claimed)
 	}
+	_, err := discovery.Parse([]byte(metadata(map[string]any{"issuer": issuer + "/"})), issuer, outbound.Policy{})
+	require.ErrorContains(t, err, "to the letter", "the remedy")
+	_, err = discovery.Parse([]byte(metadata(map[string]any{"issuer": ""})), issuer, outbound.Policy{})
+	require.NotContains(t, err.Error(), "to the letter", "there is nothing to set")
+
 	// What metadata say about themselves never makes an issuer acceptable (DI-02).
 	for _, own := range []string{"", "op.example", "http://op.example", "https://op@evil.example", "https://op.example?a", "https://op.example#a", "https://169.254.169.254"} {
 		_, err := discovery.Parse([]byte(metadata(map[string]any{"issuer": own})), own, outbound.Policy{})

@@ -17,7 +17,8 @@ import (
 )
 
 // ErrDecrypt is returned for every token that does not decrypt, whatever the reason:
-// which step has failed would help somebody to guess (RFC 7516 section 11.5).
+// which step has failed would help somebody to guess (RFC 7516 section 11.5). It is wrapped
+// where the header is for no key that is here, and no step was taken.
 var ErrDecrypt = errors.New("jose: the token does not decrypt with any of the keys that fit it")
 
 // MaxDecryptionKeys is how many keys of one algorithm a [Decrypter] may have, and so how
@@ -115,12 +116,33 @@ func (d *Decrypter) Decrypt(token string) (plain []byte, cty string, err error) 
 	if direct := d.alg == "ECDH-ES"; direct != (len(e.key) == 0) { // RFC 7516 section 5.2, step 10
 		return nil, "", fmt.Errorf("jose: the encrypted key has %d bytes, which %s cannot have", len(e.key), d.alg)
 	}
-	for _, k := range d.choose(e) {
+	keys := d.choose(e)
+	for _, k := range keys {
 		if plain, ok := k.open(e); ok {
 			return plain, e.cty, nil
 		}
 	}
+	if len(keys) == 0 {
+		return nil, "", d.unknownKey(e)
+	}
 	return nil, "", ErrDecrypt
+}
+
+// unknownKey says which keys there are where none was tried: the header, which anybody can
+// read, has said so much already.
+func (d *Decrypter) unknownKey(e *encrypted) error {
+	label := func(kid, crv string) string {
+		if crv != "" {
+			return fmt.Sprintf("%.40q on %s", kid, crv)
+		}
+		return fmt.Sprintf("%.40q", kid)
+	}
+	var ours []string
+	for _, k := range d.keys {
+		ours = append(ours, label(k.id, k.crv))
+	}
+	return fmt.Errorf("%w: it is for the kid %s, and the keys for %s here are %s; give one the ID by which the provider knows it, or register it there",
+		ErrDecrypt, label(e.kid, e.crv), d.alg, strings.Join(ours, ", "))
 }
 
 func (d *Decrypter) choose(e *encrypted) []*privateKey {

@@ -101,3 +101,14 @@ func TestCertificateJWKRefuses(t *testing.T) {
 	_, err := jose.CertificateJWK(&x509.Certificate{PublicKey: "no key"})
 	require.Error(t, err)
 }
+
+// A key of another algorithm is told by its curve, with the one that it fits.
+func TestMisfitSaysWhatFits(t *testing.T) {
+	ec, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	require.NoError(t, err)
+	for _, alg := range []string{"ES384", "HS256", "RS256"} {
+		err := jose.CheckSigner(alg, ec.Public())
+		require.ErrorContains(t, err, "P-256")
+		require.ErrorContains(t, err, "expected ES256")
+	}
+}

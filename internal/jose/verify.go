@@ -56,7 +56,42 @@ func checkKey(alg string, key any) error {
 		ok = false
 	}
 	if !ok {
-		return fmt.Errorf("jose: a key of type %T does not fit the algorithm %s", key, alg)
+		return fmt.Errorf("jose: %s does not fit the algorithm %s; expected %s", kindOf(key), alg, algsOf(key))
 	}
 	return nil
+}
+
+// kindOf names what decides about the algorithm of a key, and nothing of the key.
+func kindOf(key any) string {
+	switch key := key.(type) {
+	case *rsa.PublicKey:
+		return "an RSA key"
+	case *ecdsa.PublicKey:
+		return "an EC key on " + key.Curve.Params().Name
+	case ed25519.PublicKey:
+		return fmt.Sprintf("an Ed25519 key of %d bytes", len(key))
+	case []byte:
+		return "a secret"
+	}
+	return fmt.Sprintf("a key of type %T", key)
+}
+
+// algsOf says what a key fits.
+func algsOf(key any) string {
+	switch key := key.(type) {
+	case *rsa.PublicKey:
+		return "RS256, RS384, RS512, PS256, PS384 or PS512"
+	case *ecdsa.PublicKey:
+		for _, alg := range []string{"ES256", "ES384", "ES512"} {
+			if a, _ := lookup(alg); a.curve == key.Curve.Params().Name {
+				return alg
+			}
+		}
+		return "a key on P-256, P-384 or P-521"
+	case ed25519.PublicKey:
+		return "EdDSA"
+	case []byte:
+		return "HS256"
+	}
+	return "a key of RSA, EC or Ed25519"
 }

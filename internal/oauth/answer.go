@@ -1,6 +1,7 @@
 package oauth
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"net/http"
@@ -17,7 +18,7 @@ import (
 // show in an error.
 type answer struct {
 	*hooks.Response
-	sent secrets
+	sent Secrets
 }
 
 // answer runs the stage's hook on what came back and checks its status.
@@ -48,7 +49,21 @@ func (a *answer) token(now time.Time) (*oauth2.Token, map[string]any, error) {
 		}
 		return nil, nil, fmt.Errorf("%w: it is form-encoded, and RFC 6749 section 5.1 asks for JSON: if this provider does so, use hooks.FormTokenResponse", ErrResponse)
 	}
-	return nil, nil, fmt.Errorf("%w: its Content-Type is %.64q, not application/json", ErrResponse, outbound.MediaType(a.Header))
+	mediaType := a.sent.clean(outbound.MediaType(a.Header))
+	return nil, nil, fmt.Errorf("%w: its Content-Type is %.64q, not application/json%s", ErrResponse, mediaType, a.typeHint())
+}
+
+// typeHint says which fix is for a body under another media type than its own. A page of
+// HTML, which a provider that is down may send, is for none.
+func (a *answer) typeHint() string {
+	body := bytes.TrimSpace(a.Body)
+	if len(body) > 0 && body[0] == '{' {
+		return ": if this provider sends its JSON so, use hooks.JSONType with that type"
+	}
+	if form, err := url.ParseQuery(string(body)); err == nil && (form.Has("access_token") || form.Has("error")) {
+		return ": if this provider sends a form so, use hooks.FormTokenResponse with that type"
+	}
+	return ""
 }
 
 // refusal is the error of an answer with another status than 200.

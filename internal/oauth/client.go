@@ -42,6 +42,10 @@ var ErrResponse = errors.New("the provider's answer is not valid")
 // provider says of itself: the operator's fault, not the provider's.
 var ErrConfig = errors.New("the configuration does not fit the provider")
 
+// ErrRequest is wrapped by the error of a request that may not be sent: a hook, the
+// client authentication or the configuration has made it so, and not the provider.
+var ErrRequest = errors.New("the request is not one to send")
+
 // A Stage says which request it is: it selects the hooks, and names the endpoint in
 // errors.
 type Stage string

@@ -7,22 +7,29 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+
+	"github.com/seed1a301047/signon/internal/outbound"
 )
 
 // ErrHook is wrapped by the error of a hook that failed, panicked or did not return
 // in time: the application's fault, not the provider's.
 var ErrHook = errors.New("a hook failed")
 
-// Hook runs fn, which may be nil, on v as [Watch] does. Its errors wrap [ErrHook], and
+// Hook runs fn, which may be nil, on v as [Watch] does. Its errors wrap [ErrHook], or
+// [ErrResponse] where a ready-made fix says that the answer is not what it is for, and
 // name says which hook it is.
 func Hook[T any](ctx context.Context, name string, fn func(context.Context, T) error, v T) error {
 	if fn == nil {
 		return nil
 	}
-	if err := Watch(ctx, fn, v); err != nil {
-		return fmt.Errorf("%w: %s: %w", ErrHook, name, err)
+	err := Watch(ctx, fn, v)
+	if err == nil {
+		return nil
 	}
-	return nil
+	if _, ok := errors.AsType[*outbound.AnswerError](err); ok {
+		return fmt.Errorf("%w: %s: %w", ErrResponse, name, err)
+	}
+	return fmt.Errorf("%w: %s: %w", ErrHook, name, err)
 }
 
 // Watch runs fn, a function of the application's, on v and fails closed: with the error

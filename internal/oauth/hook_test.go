@@ -292,6 +292,7 @@ func TestHookDuplicates(t *testing.T) {
 		{"the content type", func(r *hooks.Request) { r.Header.Set("Content-Type", "text/plain") }, true},
 		{"the content type spelt otherwise", func(r *hooks.Request) { r.Header["content-type"] = []string{"application/json"} }, false},
 		{"the authorization spelt otherwise", func(r *hooks.Request) { r.Header["authorization"] = []string{"Bearer canary"} }, false},
+		{"a new one spelt otherwise", func(r *hooks.Request) { r.Header["x-tenant"] = []string{"1"} }, false},
 		{"no maps", func(r *hooks.Request) { r.Header, r.Params = nil, nil }, true},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -52,7 +52,7 @@ func (c *Client) request(ctx context.Context, stage Stage, endpoint string, para
 	form.Header, form.Params = auth.Header, auth.Params
 	form.Header.Set("Content-Type", contentType)
 	r := (*request)(form)
-	return r, r.check(method)
+	return r, r.check(method, endpoint)
 }
 
 // authenticate adds the client's proof. A method of the application's, or with a signer
@@ -88,10 +88,11 @@ func own(r *hooks.Request) *hooks.Request {
 	return c
 }
 
-// check refuses a request that says something twice.
-func (r *request) check(method clientauth.Method) error {
-	if err := singleHeaders(r.Header); err != nil {
-		return err
+// check refuses a request that says something twice, or cannot be sent. It is ours, not
+// the provider's, unless the endpoint is from its metadata and has such a query.
+func (r *request) check(method clientauth.Method, endpoint string) error {
+	if err := checkHeaders(r.Header); err != nil {
+		return fmt.Errorf("%w: %w", ErrRequest, err)
 	}
 	u, err := url.Parse(r.URL)
 	if err != nil {
@@ -100,14 +101,17 @@ func (r *request) check(method clientauth.Method) error {
 	query := u.Query()
 	for name, values := range r.Params {
 		if len(values) > 1 && name != "resource" && name != "audience" { // RFC 8707 section 2, RFC 8693 section 2.1
-			return fmt.Errorf("the parameter %.64q has %d values, and RFC 6749 section 3.2 allows one", name, len(values))
+			return fmt.Errorf("%w: the parameter %.64q has %d values, and RFC 6749 section 3.2 allows one: a hook replaces with Set, it does not Add", ErrRequest, name, len(values))
+		}
+		if query.Has(name) && r.URL != endpoint {
+			return fmt.Errorf("%w: the parameter %.64q is both in the form and in the query that a hook has made: leave it out of the query", ErrRequest, name)
 		}
 		if query.Has(name) {
 			return fmt.Errorf("the parameter %.64q is both in the form and in the endpoint's query", name)
 		}
 	}
 	if n := r.proofs(query, method); n > 1 { // RFC 6749 section 2.3
-		return fmt.Errorf("the request carries %d proofs of the client, and RFC 6749 section 2.3 allows one", n)
+		return fmt.Errorf("%w: it carries %d proofs of the client, and RFC 6749 section 2.3 allows one: keep that of %s, and take the other out of the hooks or the endpoint's query", ErrRequest, n, method.Name())
 	}
 	return nil
 }
@@ -151,28 +155,30 @@ func (r *request) body() (string, error) {
 	object := make(map[string]string, len(r.Params))
 	for name, values := range r.Params {
 		if len(values) > 1 {
-			return "", fmt.Errorf("the parameter %.64q has %d values, which a JSON object of strings cannot have", name, len(values))
+			return "", fmt.Errorf("%w: the parameter %.64q has %d values, which a JSON object of strings cannot have", ErrRequest, name, len(values))
 		}
 		object[name] = r.Params.Get(name)
 	}
 	body, err := json.Marshal(object, json.Deterministic(true))
 	if err != nil { // not shown: it could quote a value
-		return "", errors.New("a parameter is not valid UTF-8, which JSON has to be")
+		return "", fmt.Errorf("%w: a parameter is not valid UTF-8, which JSON has to be", ErrRequest)
 	}
 	return string(body), nil
 }
 
-// singleHeaders refuses a header field with two values, also under two spellings.
-func singleHeaders(h http.Header) error {
-	seen := make(map[string]bool, len(h))
+// checkHeaders refuses a header field with two values, one in another spelling, and one
+// that cannot be sent.
+func checkHeaders(h http.Header) error {
 	for name, values := range h {
 		canonical := http.CanonicalHeaderKey(name)
-		if len(values) > 1 || seen[canonical] {
+		if name != canonical { // on the wire it counts, and here nobody would find it
+			return fmt.Errorf("the header field %.64q is spelt otherwise than %.64q: a hook sets it with Set", name, canonical)
+		}
+		if len(values) > 1 {
 			return fmt.Errorf("the header field %.64q has two values: a hook replaces with Set, it does not Add", canonical)
 		}
-		seen[canonical] = true
 	}
-	return nil
+	return outbound.CheckFields(h)
 }
 
 // sameOrigin reports whether changed, the URL that a hook left, is at the origin of

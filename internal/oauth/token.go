@@ -29,7 +29,7 @@ func ParseToken(body []byte, now time.Time) (*oauth2.Token, error) {
 
 // parseToken also returns the token's extras, which its first owner may still take
 // from.
-func parseToken(body []byte, now time.Time, sent secrets) (token *oauth2.Token, extras map[string]any, err error) {
+func parseToken(body []byte, now time.Time, sent Secrets) (token *oauth2.Token, extras map[string]any, err error) {
 	members, err := decodeObject(body)
 	if err != nil {
 		return nil, nil, err
@@ -37,20 +37,20 @@ func parseToken(body []byte, now time.Time, sent secrets) (token *oauth2.Token, 
 	if err := retrieveError(members, 200, sent); err != nil {
 		return nil, nil, err
 	}
-	if token, err = readToken(members, now); err != nil {
+	if token, err = readToken(members, now, sent); err != nil {
 		return nil, nil, err
 	}
 	return token.WithExtra(members), members, nil
 }
 
 // readToken reads the members that RFC 6749 names, and leaves the rest.
-func readToken(members map[string]any, now time.Time) (*oauth2.Token, error) {
+func readToken(members map[string]any, now time.Time, sent Secrets) (*oauth2.Token, error) {
 	var err error
 	token := &oauth2.Token{TokenType: "Bearer"}
-	if token.AccessToken, err = accessToken(members["access_token"]); err != nil {
+	if token.AccessToken, err = accessToken(members, sent); err != nil {
 		return nil, err
 	}
-	if err := checkTokenType(members["token_type"]); err != nil {
+	if err := checkTokenType(members["token_type"], sent); err != nil {
 		return nil, err
 	}
 	if token.Expiry, err = expiry(members["expires_in"], now); err != nil {
@@ -67,17 +67,35 @@ func readToken(members map[string]any, now time.Time) (*oauth2.Token, error) {
 
 // accessToken is a string of 1 to maxToken visible ASCII characters. RFC 6750 section
 // 2.1 allows fewer of them, and providers use the others; none of them ends a header.
-func accessToken(v any) (string, error) {
-	s, ok := v.(string)
+func accessToken(members map[string]any, sent Secrets) (string, error) {
+	s, ok := members["access_token"].(string)
 	switch {
 	case !ok || s == "":
-		return "", invalid("it has no access_token, which must be a string")
+		return "", invalid("it has no access_token, which must be a string, but %s%s", Names(members, sent), tokenHint(members, sent))
 	case len(s) > maxToken:
 		return "", invalid("its access_token has %d bytes, more than %d", len(s), maxToken)
 	case !within(s, '!'):
 		return "", invalid("its access_token has a character that cannot stand in a header")
 	}
 	return s, nil
+}
+
+// tokenHint says which fix is for a response without an access token.
+func tokenHint(members map[string]any, sent Secrets) string {
+	nested := make(map[string]any)
+	for name, value := range members {
+		inner, _ := value.(map[string]any)
+		if _, ok := inner["access_token"].(string); ok {
+			nested[name] = inner
+		}
+	}
+	if len(nested) > 0 {
+		return fmt.Sprintf(": there is one inside of %s; if it is the user's, use hooks.NestedTokenResponse", Names(nested, sent))
+	}
+	if _, there := members["access_token"]; there {
+		return ""
+	}
+	return ": if one of these is an error, use hooks.ErrorMember; if one is the token, hooks.RenameTokenMember"
 }
 
 // refreshToken is as accessToken, and may have spaces, RFC 6749 appendix A.17. One that
@@ -95,7 +113,7 @@ func refreshToken(v any) (string, error) {
 
 // checkTokenType refuses any but a bearer token: with another type, the token alone is
 // not what the API accepts, RFC 6749 section 7.1.
-func checkTokenType(v any) error {
+func checkTokenType(v any, sent Secrets) error {
 	s, ok := v.(string)
 	switch {
 	case v == nil:
@@ -103,9 +121,20 @@ func checkTokenType(v any) error {
 	case !ok:
 		return invalid("its token_type is not a string")
 	case !strings.EqualFold(s, "bearer"):
-		return invalid("its token_type is %.64q, and only Bearer is supported", s)
+		return invalid("its token_type is %.64q, and only Bearer is supported%s", sent.clean(s), typeHint(s))
 	}
 	return nil
+}
+
+// typeHint says which fix is for a token_type that is no type at all. It is for no type
+// that asks for a proof beside the token.
+func typeHint(tokenType string) string {
+	for _, other := range []string{"DPoP", "PoP", "MAC", "N_A"} { // RFC 9449, 9200, 8693 section 2.2.1
+		if strings.EqualFold(tokenType, other) {
+			return ""
+		}
+	}
+	return ": if this provider documents it as a bearer token, use hooks.OddTokenType"
 }
 
 // fixExtras leaves in members what the token's fields do not hold, with a scope and an

@@ -16,6 +16,9 @@ import (
 // ErrUserInfo is wrapped by every error about a userinfo response.
 var ErrUserInfo = errors.New("oidc: the userinfo is not valid")
 
+// ErrNoSubject is wrapped too where the member that identifies the user is not there.
+var ErrNoSubject = errors.New("is missing")
+
 // UserInfoOptions says whose userinfo is expected.
 type UserInfoOptions struct {
 	// Subject is the sub of the verified ID token. If empty, the provider is
@@ -76,7 +79,7 @@ func ParseUserInfo(body []byte, o UserInfoOptions) (*UserInfo, error) {
 	case err != nil:
 		return nil, fmt.Errorf("%w: %w", ErrUserInfo, err)
 	case subject == "":
-		return nil, fmt.Errorf("%w: %q is missing", ErrUserInfo, name)
+		return nil, fmt.Errorf("%w: %q %w", ErrUserInfo, name, ErrNoSubject)
 	case o.Subject != "" && subject != o.Subject:
 		return nil, fmt.Errorf("%w: sub is not that of the ID token", ErrUserInfo)
 	}

@@ -44,6 +44,12 @@ func (e *StatusError) Error() string {
 	return fmt.Sprintf("answer has status %d", e.Status)
 }
 
+// An AnswerError is about an answer that is not what a ready-made fix is for: the fault
+// of the provider, and not of the hook that found it.
+type AnswerError struct{ Text string }
+
+func (e *AnswerError) Error() string { return e.Text }
+
 // requestError is a failed request. Its text has no query string, and of its
 // causes only those that are worded on our side: what the provider sent stays
 // out of it.

@@ -45,7 +45,7 @@ func CheckURL(raw string, p Policy) (*url.URL, error) {
 	case strings.Contains(raw, "#"):
 		return nil, fmt.Errorf("the URL has a fragment")
 	case u.Scheme != "https" && (u.Scheme != "http" || !isLoopback(u.Hostname())):
-		return nil, fmt.Errorf("the URL's scheme is %q: want https", cut(u.Scheme))
+		return nil, fmt.Errorf("the URL's scheme is %q: want https, or for development http on a loopback host such as localhost", cut(u.Scheme))
 	case u.Scheme == "http" && !p.AllowLoopbackHTTP:
 		return nil, fmt.Errorf("the URL is http: loopback over http is for development and not allowed here")
 	}
