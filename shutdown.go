@@ -31,8 +31,9 @@ func (g *Registry) Shutdown(ctx context.Context) error {
 	case <-idle:
 		return g.going.lost()
 	case <-ctx.Done():
+		n := left() // before they are told to give up
 		g.going.overOnce.Do(func() { close(g.going.over) })
-		return fmt.Errorf("signon: Shutdown: %d refreshes or writings of refreshed tokens were under way, and what they bring may be lost: %w", left(), ctx.Err())
+		return fmt.Errorf("signon: Shutdown: %d refreshes or writings of refreshed tokens were under way, and what they bring may be lost: %w", n, ctx.Err())
 	}
 }
 
