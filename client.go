@@ -47,6 +47,7 @@ type Client struct {
 	paying   atomic.Bool // what outcomes owes is being written
 
 	clientTokens *clientTokens
+	revocations  *revocations
 
 	publishing publishing
 }
@@ -81,7 +82,7 @@ func newClient(g *Registry, p Provider) (*Client, error) {
 		name: p.Name, p: p, registry: g, loginURL: p.LoginURL,
 		http: provider, apiVia: api,
 		openID:   slices.Contains(p.Scopes, "openid"),
-		outcomes: newOutcomes(), clientTokens: newClientTokens(), fingerprint: p.fingerprint(),
+		outcomes: newOutcomes(), clientTokens: newClientTokens(), revocations: newRevocations(), fingerprint: p.fingerprint(),
 	}
 	from := discovery.Config{
 		Name: p.Name, JWKS: p.JWKS, Given: p.given(),
@@ -140,6 +141,8 @@ func (p Provider) clone() Provider {
 	p.Scopes = slices.Clone(p.Scopes)
 	p.AuthorizeParams = cloneValues(p.AuthorizeParams)
 	p.TokenParams = cloneValues(p.TokenParams)
+	p.EndSessionParams = cloneValues(p.EndSessionParams)
+	p.LogoutParams = slices.Clone(p.LogoutParams)
 	p.ClientCredentialsParams = cloneValues(p.ClientCredentialsParams)
 	p.LoginParams = slices.Clone(p.LoginParams)
 	p.SigningAlgs = slices.Clone(p.SigningAlgs)
@@ -169,5 +172,6 @@ func (p Provider) given() discovery.Metadata {
 		JWKSURI:               p.JWKSURL,
 		RevocationEndpoint:    p.RevocationURL,
 		IntrospectionEndpoint: p.IntrospectionURL,
+		EndSessionEndpoint:    p.EndSessionURL,
 	}
 }

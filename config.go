@@ -32,7 +32,7 @@ type Config struct {
 	// "/auth".
 	Mount string
 
-	// Home is the path that a login without a return_to, and a logout, lead to.
+	// Home is the path that a login, or a logout, leads to that has no return_to.
 	// If empty, "/".
 	Home string
 
@@ -91,6 +91,32 @@ type Config struct {
 	// providers at once, each login for itself, since nothing says that they are of
 	// one user: set OnLogin to have one user.
 	OnLogin func(ctx context.Context, login *Login) (owner string, err error)
+
+	// OnLogout is told of each login that has ended, by whatever cause, once: on the
+	// replica that ended it, after its record is gone and the token that it owned, unless
+	// the token store failed. The login is as [Registry.Logins] has it, with its claims, and
+	// in ctx [Client.Token] works for its owner; ctx does not end with the request, but
+	// after five seconds.
+	//
+	// Whoever signs out waits for it, and so does the provider for the answer to its logout
+	// token, up to five seconds: hand on what is slow, to a queue or a goroutine of your
+	// own. Of several logins that end together they run one after the other, and after five
+	// seconds without the caller. It must stand being called from many goroutines at
+	// once, and cannot undo a logout. A call that panics, or takes longer than five
+	// seconds, is logged; what one does after these is neither waited for, by
+	// [Registry.Shutdown] either, nor logged. While 1,000 calls have not returned there are
+	// no more, nor after a Shutdown that was given up; the log says of whom nobody was told.
+	//
+	// Nobody is told of a login whose Lifetime is over, which just is no more; of one that
+	// was changed in its store, which let nobody in; nor by a process that ends in between.
+	// If nil, nobody is.
+	OnLogout func(ctx context.Context, login *Login, cause LogoutCause)
+
+	// LogoutByGET has the logout URLs answer GET with a page that asks, so that a plain link
+	// will do; its button then signs out, and return_to and Provider.LogoutParams may stand
+	// in the link. If false, GET is 405, and only POST from the application's own pages
+	// signs out, as it does in either case.
+	LogoutByGET bool
 
 	// Owner is for an application with a sign-in of its own, to which providers are
 	// connected: it returns the id of the user who makes the request, "" where there

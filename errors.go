@@ -107,7 +107,7 @@ type Failure struct {
 	Status     int           // the HTTP status
 	Provider   string        // the name of the provider, "" where none was found
 	RetryAfter time.Duration // for 503: when to come back
-	StartURL   string        // a path that starts again, by GET or POST, with where to return to; or ""
+	StartURL   string        // a path that starts a login again, by GET or POST, with where to return to; or "", as after a logout
 	Allow      string        // for 405: the methods that are answered
 	Err        error         // what happened: for the log, not for the page
 }
@@ -149,7 +149,10 @@ func (g *Registry) fail(w http.ResponseWriter, r *http.Request, c *Client, err e
 	}
 	f := newFailure(err)
 	if c != nil {
-		f.Provider, f.StartURL = c.name, c.loginURL
+		f.Provider = c.name
+	}
+	if c != nil && !f.ofLogout() {
+		f.StartURL = c.loginURL
 		if again, ok := errors.AsType[*againError](err); ok && again.returnTo != "" {
 			f.StartURL = withQuery(c.loginURL, "return_to="+url.QueryEscape(again.returnTo))
 		}
@@ -229,10 +232,31 @@ func startAgain(err error, returnTo string) error {
 	return &againError{err, returnTo}
 }
 
+// logoutError is an error of a logout: there is no login to start again, and whoever was
+// refused one must not be asked to sign in.
+type logoutError struct{ error }
+
+func (e *logoutError) Unwrap() error { return e.error }
+
+func leavingFailed(err error) error {
+	if err == nil {
+		return nil
+	}
+	return &logoutError{err}
+}
+
+func (f *Failure) ofLogout() bool {
+	_, ok := errors.AsType[*logoutError](f.Err)
+	return ok
+}
+
 // Message is a sentence for the user, in English: by the kind and by where the fault is,
 // and nothing of the provider's.
 func (f *Failure) Message() string {
 	_, reported := errors.AsType[*ProviderError](f.Err)
+	if text := logoutExplanations[f.Kind]; text != "" && f.ofLogout() {
+		return text
+	}
 	switch {
 	case errors.Is(f.Err, ErrCrossOrigin):
 		return "Please confirm that it is you who wants to go on."

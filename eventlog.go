@@ -48,6 +48,25 @@ func (l *failureLog) failure(ctx context.Context, f *Failure) {
 	l.LogAttrs(ctx, level, "signon: request failed", attrs...)
 }
 
+// hear logs what anybody can have said as often as they like, and is no failure: within the
+// bounds of the browser's faults.
+func (g *Registry) hear(ctx context.Context, level slog.Level, msg string, args ...any) {
+	_ = guard("Config.Logger", func() error {
+		if !g.log.Enabled(ctx, level) {
+			return nil
+		}
+		suppressed, ok := g.log.admit(0)
+		if !ok {
+			return nil
+		}
+		if suppressed > 0 {
+			args = append(args, "suppressed", suppressed)
+		}
+		g.log.Log(ctx, level, msg, args...)
+		return nil
+	})
+}
+
 func (l *failureLog) admit(class int) (suppressed int, ok bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

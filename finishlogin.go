@@ -96,7 +96,7 @@ func (c *Client) completeLogin(w http.ResponseWriter, r *http.Request, cb *callb
 	if err != nil {
 		return nil, err
 	}
-	login.Owner = owner
+	login.Owner, login.UserAgent = owner, browserOf(r.UserAgent())
 	if login.ReturnTo = c.registry.returnPath(t.returnTo); login.ReturnTo == "" {
 		login.ReturnTo = c.registry.cfg.Home
 	}

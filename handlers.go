@@ -1,7 +1,6 @@
 package signon
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"html"
@@ -12,7 +11,6 @@ import (
 	"golang.org/x/oauth2"
 
 	"github.com/seed1a301047/signon/internal/oauth"
-	"github.com/seed1a301047/signon/sessionstore"
 )
 
 // Handler serves the sign-in of all providers, for
@@ -20,19 +18,26 @@ import (
 //	mux.Handle("/auth/", auth.Handler())
 //
 // where "/auth" is Config.Mount: login/{provider}, callback/{provider},
-// logout/{provider} and, for the provider itself, jwks/{provider}; login alone goes
-// to the only provider, or lets the user choose, and logout alone signs out of
-// whatever the session names. It takes in providers that are registered later. Mount
-// it as it is, without http.StripPrefix.
+// logout/{provider}, logged-out/{provider} for the way back from there, and for the
+// provider itself jwks/{provider}, backchannel-logout/{provider} and
+// frontchannel-logout/{provider}; login alone goes to the only provider, or lets the user
+// choose. logout alone signs out of whatever the session names, as logout/{provider} does,
+// and goes on to the provider of the session's current login, which is the last that was
+// made in it. It takes in providers that are registered later. Mount it as it is, without
+// http.StripPrefix.
 func (g *Registry) Handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle(g.cfg.Mount+"/login", g.handle(nil, g.chooseLogin))
-	mux.Handle(g.cfg.Mount+"/logout", g.handle(nil, g.startLogout))
+	mux.Handle(g.cfg.Mount+"/logout", g.handleLogout(nil, g.startLogout))
 	routes := map[string]func(*Client) http.Handler{
 		"/login/":    func(c *Client) http.Handler { return c.LoginHandler() },
 		"/callback/": func(c *Client) http.Handler { return c.CallbackHandler(nil) },
 		"/logout/":   (*Client).LogoutHandler,
 		"/jwks/":     (*Client).JWKSHandler,
+
+		"/logged-out/":          func(c *Client) http.Handler { return c.LoggedOutHandler(nil) },
+		"/backchannel-logout/":  (*Client).BackChannelLogoutHandler,
+		"/frontchannel-logout/": (*Client).FrontChannelLogoutHandler,
 	}
 	for route, handler := range routes {
 		mux.HandleFunc(g.cfg.Mount+route+"{provider}", func(w http.ResponseWriter, r *http.Request) {
@@ -110,62 +115,6 @@ func (c *Client) serveNext(next http.Handler, w http.ResponseWriter, r *http.Req
 	return nil
 }
 
-// LogoutHandler signs out of the application: [Client.StartLogout] as a handler. It
-// answers POST from the application's own origin, with a redirect to Config.Home. The
-// provider still remembers its user, and may sign them in again without a question.
-func (c *Client) LogoutHandler() http.Handler {
-	return c.registry.handle(c, c.StartLogout)
-}
-
-// StartLogout ends the browser's session: all logins that it names, whatever the
-// provider, with the tokens that they own; the session itself; the logins in
-// progress. Tokens that belong to a user of the application (Config.OnLogin) stay,
-// for work in the background; [Client.Revoke] ends them.
-//
-// The logins end first: from then on no request, in flight or elsewhere, is signed
-// in by them. A store that does not answer is an error, and the browser's cookie is
-// gone all the same.
-func (c *Client) StartLogout(w http.ResponseWriter, r *http.Request) error {
-	return c.registry.startLogout(w, r)
-}
-
-func (g *Registry) startLogout(w http.ResponseWriter, r *http.Request) error {
-	if err := checkMethod(r, http.MethodPost); err != nil {
-		return err
-	}
-	if err := g.crossOrigin.Check(r); err != nil {
-		return fmt.Errorf("%w: %w", ErrCrossOrigin, err)
-	}
-	// Whoever clicks and goes away is signed out all the same.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), saveTimeout)
-	defer cancel()
-	g.transactions.removeAll(w, r)
-	sessions, err := g.allSessions(r.WithContext(ctx))
-	if err != nil {
-		g.clearSession(w)
-		return err
-	}
-	var failed error
-	for _, s := range sessions {
-		for _, n := range parseNamed(g.named(s)) {
-			failed = errors.Join(failed, g.endLogins(ctx, sessionstore.Selector{ID: n.id}))
-		}
-		failed = errors.Join(failed, storeFault("session store", g.sessions.Destroy(s.ctx)))
-	}
-	if sessions[0].own || failed != nil {
-		g.clearSession(w)
-	}
-	if sessions[0].duplicate {
-		g.clearTossed(w)
-	}
-	if failed != nil {
-		return failed
-	}
-	g.note(ctx, "signon: signed out")
-	seeOther(w, g.origin.url+g.cfg.Home)
-	return nil
-}
-
 // chooseLogin goes to the only provider, or shows a list.
 func (g *Registry) chooseLogin(w http.ResponseWriter, r *http.Request) error {
 	if err := checkMethod(r, http.MethodGet); err != nil {
@@ -196,6 +145,15 @@ func (g *Registry) chooseLogin(w http.ResponseWriter, r *http.Request) error {
 // handle makes a handler of a method that returns an error: the headers of every
 // answer, no work for a prefetch, one exit for failure.
 func (g *Registry) handle(c *Client, serve func(http.ResponseWriter, *http.Request) error) http.Handler {
+	return g.handleAs(c, serve, func(err error) error { return err })
+}
+
+// handleLogout is handle for what signs out, or comes after that.
+func (g *Registry) handleLogout(c *Client, serve func(http.ResponseWriter, *http.Request) error) http.Handler {
+	return g.handleAs(c, serve, leavingFailed)
+}
+
+func (g *Registry) handleAs(c *Client, serve func(http.ResponseWriter, *http.Request) error, failed func(error) error) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		secureHeaders(w.Header())
 		if isPrefetch(r) {
@@ -203,7 +161,7 @@ func (g *Registry) handle(c *Client, serve func(http.ResponseWriter, *http.Reque
 			return
 		}
 		if err := guard("the handler", func() error { return serve(w, r) }); err != nil {
-			g.fail(w, r, c, err)
+			g.fail(w, r, c, failed(err))
 		}
 	})
 }

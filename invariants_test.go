@@ -135,7 +135,7 @@ func (s *site) checkCookies(a siteAnswer) {
 }
 
 // checkSecrets is G3 and RQ-09: no secret in a body, a header or the log. A state stands in
-// the one redirect to the provider.
+// the one redirect to the provider, and an ID token in the one that signs out there.
 func (s *site) checkSecrets() {
 	secrets := s.op.Secrets()
 	for _, key := range siteKeys {
@@ -151,7 +151,7 @@ func (s *site) checkSecrets() {
 	for _, a := range s.answers {
 		shown := a.body
 		for name, values := range a.header {
-			if name != "Location" || !strings.Contains(values[0], "code_challenge=") {
+			if name != "Location" || !strings.Contains(values[0], "code_challenge=") && !strings.Contains(values[0], "&post_logout_redirect_uri=") {
 				shown += "\n" + strings.Join(values, "\n")
 			}
 		}

@@ -15,7 +15,8 @@ import (
 
 // LoadEnv sets fields of the providers from environment variables. The name of a variable
 // is prefix, the provider's Name in capitals with '_' for '-', '_', and the JSON name of
-// the field in capitals; see [Provider.UnmarshalJSON] for those. With the prefix "MYAPP_"
+// the field in capitals; see [Provider.UnmarshalJSON] for those. One is not its field's:
+// PostLogoutRedirectURL is POST_LOGOUT_URL. With the prefix "MYAPP_"
 // and a provider "github":
 //
 //	MYAPP_GITHUB_CLIENT_ID=Iv1.8a61f9b3a7aba766
@@ -28,9 +29,10 @@ import (
 //
 // # Values
 //
-// A list is separated by spaces, AUTHORIZE_PARAMS, TOKEN_PARAMS and CLIENT_CREDENTIALS_PARAMS are query strings such as
-// audience=api&prompt=consent, MAX_AGE is a number of seconds, a switch is true or false, and
-// JWKS is JSON. CLIENT_SECRET, CLIENT_KEY, CLIENT_CERTIFICATE, DECRYPTION_KEY and JWKS
+// A list is separated by spaces, AUTHORIZE_PARAMS, TOKEN_PARAMS, CLIENT_CREDENTIALS_PARAMS and
+// END_SESSION_PARAMS are query strings such as audience=api&prompt=consent, MAX_AGE is a
+// number of seconds, a switch is true or false, and JWKS is JSON.
+// CLIENT_SECRET, CLIENT_KEY, CLIENT_CERTIFICATE, DECRYPTION_KEY and JWKS
 // may instead be in a file that the variable with _FILE at its end names, of at most 64 KiB.
 // One line feed at the end of the file, or carriage return and line feed, is no part of
 // the value; any other space is, and Register refuses a secret that has it around.
@@ -159,6 +161,9 @@ func (e *environment) take(name, value string) error {
 	rest := strings.TrimPrefix(name, nearly.prefix)
 	if member, isFile := strings.CutSuffix(rest, "_FILE"); isFile && e.known[member].member != "" {
 		return fmt.Errorf("%s: that setting is read from no file; set %s%s to the value", name, nearly.prefix, member)
+	}
+	if instead := calledOtherwise[strings.ToLower(rest)]; instead != "" {
+		return fmt.Errorf("%s is no setting of provider %q; it is %s%s", clip(name, 128), nearly.provider.Name, nearly.prefix, strings.ToUpper(instead))
 	}
 	instead := nearest(rest, e.known)
 	if instead != "" {

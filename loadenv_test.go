@@ -40,7 +40,10 @@ func samples(t *testing.T) map[string]struct{ env, json string } {
 		"response_mode": {"form_post", `"form_post"`}, "max_age": {"600", `600`}, "acr_values": {"gold", `["gold"]`}, "fetch_userinfo": {"true", `true`},
 		"subject_claim": {"uid", `"uid"`}, "trusted_audiences": {"other", `["other"]`}, "insecure_foreign_azp": {"true", `true`},
 		"insecure_old_id_token": {"true", `true`}, "allow_private_network": {"true", `true`}, "endpoint_hosts": {"op.test a.test:8443", `["op.test","a.test:8443"]`},
-		"login_url": {"/in", `"/in"`},
+		"login_url": {"/in", `"/in"`}, "end_session_url": {"https://op.test/e", `"https://op.test/e"`},
+		"post_logout_url": {"https://app.test/out", `"https://app.test/out"`}, "end_session_params": {"x=1", `{"x":["1"]}`},
+		"require_logout_type": {"true", `true`}, "insecure_endless_logout_token": {"true", `true`},
+		"logout_params": {"logout_hint ui_locales", `["logout_hint","ui_locales"]`}, "local_logout": {"true", `true`}, "revoke_on_logout": {"true", `true`}, "logout_without_form": {"true", `true`},
 	}
 }
 

@@ -31,6 +31,13 @@ type Login struct {
 	LastSeen  time.Time // to the minute
 	ExpiresAt time.Time
 
+	// UserAgent is the browser that signed in, as a person would call it: "Firefox on
+	// Linux". It is "" where that cannot be told, and what the browser says of itself.
+	UserAgent string
+	// Current is set by [Registry.Logins], in the login that has let the request through
+	// whose context it is asked with.
+	Current bool
+
 	// ReturnTo is the path that the user came from, or Config.Home. It is set in
 	// what FinishLogin returns and in the handler after the callback.
 	ReturnTo string
@@ -156,7 +163,7 @@ func (g *Registry) loginOf(rec *sessionstore.Record) *Login {
 		ID: rec.ID, Provider: rec.Provider, Owner: rec.Owner,
 		Issuer: rec.Issuer, Subject: rec.Subject, SID: rec.SID,
 		CreatedAt: rec.CreatedAt, LastSeen: rec.LastSeen, ExpiresAt: rec.ExpiresAt,
-		record: rec, registry: g,
+		UserAgent: rec.UserAgent, record: rec, registry: g,
 	}
 }
 

@@ -40,6 +40,13 @@ func misspelt(name, known string) bool {
 	return distance(name, known) == 1
 }
 
+// calledOtherwise are the members that have not the name of their field, by that: it would
+// end with the name of another setting, and a variable be that of two providers.
+var calledOtherwise = map[string]string{
+	"post_logout_redirect_url": "post_logout_url",
+	"post_logout_redirect_uri": "post_logout_url",
+}
+
 // orRather is what an error says of it.
 func orRather(name string) string {
 	if name == "" {

@@ -21,7 +21,11 @@ func Error(w http.ResponseWriter, r *http.Request, err error) {
 	h := w.Header()
 	f.setHeader(h)
 	if wantsHTML(r) {
-		writePage(w, f.Status, failurePage(f))
+		p := page{title: "Sign in", body: failurePage(f)}
+		if f.ofLogout() {
+			p.title = "Sign out"
+		}
+		writePageAs(w, f.Status, p)
 		return
 	}
 	h.Set("Content-Type", "application/json")
@@ -66,6 +70,13 @@ var explanations = map[string]string{
 	"internal":           "Something went wrong on our side.",
 }
 
+// logoutExplanations are in place of those for a logout.
+var logoutExplanations = map[string]string{
+	"bad_request": "This sign-out is complete, has expired, or was started in another browser.",
+	"denied":      "Another site has asked to sign you out. Nothing has changed here.",
+	"unavailable": "Signing out could not be completed. Please try again shortly.",
+}
+
 func failurePage(f *Failure) string {
 	var b strings.Builder
 	b.WriteString("<h1>" + html.EscapeString(f.Message()) + "</h1>\n")
@@ -88,19 +99,31 @@ func writeStart(b *strings.Builder, f *Failure) {
 }
 
 func writePage(w http.ResponseWriter, status int, body string) {
-	h := w.Header()
-	h.Set("Content-Type", "text/html; charset=utf-8")
-	h.Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'")
-	w.WriteHeader(status)
-	_, _ = io.WriteString(w, pageHead+body+pageFoot)
+	writePageAs(w, status, page{title: "Sign in", body: body})
 }
 
-const pageHead = `<!doctype html>
+// A page is one that is not about a sign-in, or that has to do more than be read.
+type page struct {
+	title, body string
+	policy      string // what its Content-Security-Policy permits besides, or ""
+}
+
+func writePageAs(w http.ResponseWriter, status int, p page) {
+	h := w.Header()
+	h.Set("Content-Type", "text/html; charset=utf-8")
+	h.Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'"+p.policy)
+	w.WriteHeader(status)
+	_, _ = io.WriteString(w, pageTop+html.EscapeString(p.title)+pageHead+p.body+pageFoot)
+}
+
+const pageTop = `<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<title>Sign in</title>
+<title>`
+
+const pageHead = `</title>
 <style>
 :root { color-scheme: light dark; }
 body { font: 1rem/1.5 system-ui, sans-serif; max-width: 34rem; margin: 15vh auto 0; padding: 0 1.5rem; }

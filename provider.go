@@ -19,8 +19,10 @@
 // A [Config] is what an application's providers share, and a [Provider] is what one of
 // them is: plain data. [New] makes a [Registry] of the one, [Registry.Register] makes a
 // [Client] of the other, and neither touches the network. A Client has the handlers
-// ([Client.LoginHandler], [Client.CallbackHandler], [Client.LogoutHandler], all mounted
-// by [Registry.Handler]), the middleware ([Client.RequireToken],
+// ([Client.LoginHandler], [Client.CallbackHandler], [Client.LogoutHandler], and
+// [Client.LoggedOutHandler] for the way back; for the provider's own logouts
+// [Client.BackChannelLogoutHandler] and [Client.FrontChannelLogoutHandler]; all mounted by
+// [Registry.Handler]), the middleware ([Client.RequireToken],
 // [Registry.RequireLogin]) and the API ([Client.HTTPClient], [Client.Token]).
 //
 // Package providers has a Provider for each well-known one, [LoadJSON] and [LoadEnv] read
@@ -29,14 +31,18 @@
 //
 // # Who signed in, and whose token it is
 //
-// A [Login] is one verified sign-in, and ends at a logout. By itself it owns its token.
+// A [Login] is one verified sign-in, and ends at a logout: here ([Client.StartLogout]), at
+// the provider ([Client.BackChannelLogout]), or by the application's word
+// ([Registry.EndLogins]). By itself it owns its token.
 // Where Config.OnLogin names a user of the application, or Config.Owner does, the token
 // is that user's and outlives the session.
 //
 // # Safety
 //
 // Nothing has to be switched on: PKCE, state, nonce, RFC 9207, an allow-list of
-// algorithms, safe cookies and a renewed session id are always there. What weakens
+// algorithms, safe cookies and a renewed session id are always there. A logout ends the login in every
+// process before it goes on to the provider; it is done by POST from the application's own
+// pages, and a logout token is good once. What weakens
 // something is a field whose name begins with Insecure. A store or a provider that does
 // not answer is an error of its own kind: it signs nobody in and nobody out.
 package signon
@@ -122,6 +128,7 @@ type Provider struct {
 	UserInfoURL      string `json:"userinfo_url,omitzero"`
 	RevocationURL    string `json:"revocation_url,omitzero"`
 	IntrospectionURL string `json:"introspection_url,omitzero"`
+	EndSessionURL    string `json:"end_session_url,omitzero"`
 	JWKSURL          string `json:"jwks_url,omitzero"`
 
 	// JWKS is the provider's key set, RFC 7517, given by hand instead of JWKSURL.
@@ -238,6 +245,60 @@ type Provider struct {
 	// LoginURL is where [Client.RequireToken] sends a browser. If empty, Mount +
 	// "/login/" + Name.
 	LoginURL string `json:"login_url,omitzero"`
+
+	// PostLogoutRedirectURL is where the browser comes back to from a logout at the provider:
+	// the post_logout_redirect_uri that is registered there (OpenID Connect RP-Initiated
+	// Logout section 3.1), on the origin of Config.BaseURL. [Client.LoggedOutHandler]
+	// answers there; another page may, which then leaves the state and return_to be. If
+	// empty, BaseURL + Mount + "/logged-out/" + Name. It is never taken from a request. It is
+	// sent to whichever provider has an end_session_endpoint, and one where it is not
+	// registered shows an error: register it, or set LocalLogout. Below Config.Mount nothing
+	// but the default answers. In JSON: "post_logout_url".
+	PostLogoutRedirectURL string `json:"post_logout_url,omitzero"`
+
+	// EndSessionParams are sent besides the protocol's own in each logout request. They
+	// cannot replace a parameter that Signon sets, nor be named submit, since the request may
+	// be a form.
+	EndSessionParams url.Values `json:"end_session_params,omitzero"`
+
+	// LogoutParams names the parameters that a logout form of the application may set for
+	// one logout: "logout_hint" and "ui_locales", or others that the provider has. A value
+	// in the form wins over that of EndSessionParams; one that is empty or longer than 512
+	// bytes is dropped, and of a parameter that stands there twice all but the first. If
+	// nil, none.
+	LogoutParams []string `json:"logout_params,omitzero"`
+
+	// LocalLogout has a logout end at the application, and not go on to the provider's
+	// end_session_endpoint: whoever signs in again is then asked for nothing there.
+	LocalLogout bool `json:"local_logout,omitzero"`
+
+	// LogoutWithoutForm leaves the id_token_hint out of a logout request whose URL would be
+	// over 2,000 bytes with it, instead of sending the request as a form that the browser
+	// posts: for a provider that takes no POST there, or whose cookies are SameSite=Lax, so
+	// that none comes with it. What is left says no more than who the application is; the
+	// provider may then ask its user.
+	LogoutWithoutForm bool `json:"logout_without_form,omitzero"`
+
+	// RevokeOnLogout has the token that a login owns revoked at the provider when that
+	// login ends (RFC 7009), the refresh token first: once, in the background, and a failure
+	// is logged; [Registry.Shutdown] waits for it. If false, it is deleted only. A token that
+	// belongs to a user of the application (Config.OnLogin) stays, and so does one that
+	// FetchToken keeps where that is no [TokenStore]. A front-channel logout, which anybody
+	// can make who knows a session's id, revokes nothing.
+	//
+	// Whatever it says, and whatever has ended a login, a pair that a refresh brings after
+	// that is revoked: it is nobody's, and nothing that anybody has stops working.
+	RevokeOnLogout bool `json:"revoke_on_logout,omitzero"`
+
+	// RequireLogoutType refuses a logout token whose header typ is not logout+jwt (OpenID
+	// Connect Back-Channel Logout section 2.4). If false, JWT and none are accepted too,
+	// which is what providers send that are older than this type.
+	RequireLogoutType bool `json:"require_logout_type,omitzero"`
+
+	// InsecureEndlessLogoutToken accepts a logout token without exp, for a provider by a
+	// draft of the specification that did not ask for one. It is refused all the same when
+	// it is more than five minutes old.
+	InsecureEndlessLogoutToken bool `json:"insecure_endless_logout_token,omitzero"`
 
 	// Hooks bend what the provider bends; see package hooks.
 	Hooks hooks.Hooks `json:"-"`

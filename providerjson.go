@@ -37,8 +37,9 @@ const maxMaxAge = 100 * 366 * 24 * 3600
 //	 "client_secret": "...", "scopes": ["openid", "email"]}
 //
 // A member is named as its field, in snake case; the Endpoint's two are "auth_url"
-// and "token_url". A member that does not exist, or stands there twice, is an error:
-// a misspelt one would otherwise be a setting that is silently off.
+// and "token_url". One name is another: PostLogoutRedirectURL is "post_logout_url", since
+// nothing may end with "redirect_url" but that. A member that does not exist, or stands there
+// twice, is an error: a misspelt one would otherwise be a setting that is silently off.
 //
 // How the client proves itself is in these members:
 //
@@ -184,6 +185,9 @@ func jsonFault(data []byte, err error) error {
 		name := wrong.JSONPointer.LastToken()
 		if named.Name == "" && holdsProviders(data, name) {
 			return fmt.Errorf("%s: unknown member %q; expected an array of objects, or one object, each a provider with its \"name\", and nothing around them", of, clip(name, 64))
+		}
+		if instead := calledOtherwise[name]; instead != "" {
+			return fmt.Errorf("%s: unknown member %q; it is %q", of, name, instead)
 		}
 		return fmt.Errorf("%s: unknown member %q%s; members are named as the fields of Provider, in snake case, and the endpoints auth_url and token_url",
 			of, clip(name, 64), orRather(nearest(name, settings())))

@@ -30,6 +30,9 @@ func fullProvider() signon.Provider {
 		TokenPlacement: signon.TokenInQuery, InsecureTokenInQuery: true, SigningAlgs: []string{"ES256"}, ResponseMode: "form_post",
 		MaxAge: time.Hour, ACRValues: []string{"gold"}, FetchUserInfo: true, SubjectClaim: "uid", TrustedAudiences: []string{"other"},
 		InsecureForeignAZP: true, InsecureOldIDToken: true, AllowPrivateNetwork: true, EndpointHosts: []string{"op.test"}, LoginURL: "/in",
+		EndSessionURL: "https://op.test/e", PostLogoutRedirectURL: "https://app.test/out", EndSessionParams: url.Values{"x": {"1"}},
+		LogoutParams: []string{"ui_locales"}, LocalLogout: true, LogoutWithoutForm: true, RevokeOnLogout: true,
+		RequireLogoutType: true, InsecureEndlessLogoutToken: true,
 	}
 }
 

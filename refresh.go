@@ -307,8 +307,8 @@ func (c *Client) compromised(ctx context.Context, key tokenstore.Key, stored *oa
 		return c.usableNow(ctx, key)
 	}
 	c.registry.log.ErrorContext(ctx, "signon: a refresh brought another user's token; the login is ended", "provider", c.name, "owner", key.Owner)
-	_, err := c.registry.logins.EndLogins(ctx, sessionstore.Selector{Provider: c.name, Owner: key.Owner})
-	if err := errors.Join(failed, storeFault("login store", err)); err != nil {
+	_, err := c.registry.end(ctx, sessionstore.Selector{Provider: c.name, Owner: key.Owner}, RefreshRefused)
+	if err := errors.Join(failed, err); err != nil {
 		return nil, err
 	}
 	dead := fmt.Errorf("signon: %s: %w: %w", c.name, ErrNoToken, opaque{cause})

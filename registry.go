@@ -30,7 +30,8 @@ type Registry struct {
 	tokens   TokenStore
 	log      *failureLog
 	going    *going
-	holder   string // of leases: this process
+	telling  chan struct{} // one for each call of Config.OnLogout that has not returned
+	holder   string        // of leases: this process
 
 	transactions *transactions
 	atRest       *seal.Ring
@@ -66,6 +67,7 @@ func New(cfg Config) (*Registry, error) {
 		sessions: cfg.Sessions, logins: cfg.Logins, tokens: cfg.Tokens,
 		log:         &failureLog{Logger: cfg.Logger},
 		going:       newGoing(),
+		telling:     make(chan struct{}, maxTelling),
 		holder:      newID(),
 		crossOrigin: http.NewCrossOriginProtection(),
 	}

@@ -25,7 +25,7 @@ func (c *Client) save(w http.ResponseWriter, r *http.Request, login *Login) erro
 			return storeFault("token store", err)
 		}
 	}
-	rec := g.recordOf(login, r)
+	rec := g.recordOf(login)
 	err := guard("a store", func() error { // one that panics must not leave half a login either
 		if err := g.logins.CreateLogin(ctx, rec); err != nil {
 			return storeFault("login store", err)
@@ -98,11 +98,11 @@ func (c *Client) ofSubject(stored *oauth2.Token, login *Login) bool {
 	return err == nil && id.Issuer == login.Issuer && id.Subject == login.Subject
 }
 
-func (g *Registry) recordOf(login *Login, r *http.Request) *sessionstore.Record {
+func (g *Registry) recordOf(login *Login) *sessionstore.Record {
 	rec := &sessionstore.Record{
 		ID: login.ID, Provider: login.Provider, Owner: login.Owner,
 		Issuer: login.Issuer, Subject: login.Subject, SID: login.SID,
-		UserAgent: clip(r.UserAgent(), 256),
+		UserAgent: login.UserAgent,
 		CreatedAt: login.CreatedAt, LastSeen: login.LastSeen, ExpiresAt: login.ExpiresAt,
 	}
 	rec.IDToken = g.seal([]byte(login.rawID), "id_token", rec)

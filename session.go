@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/seed1a301047/signon/sessionstore"
-	"github.com/seed1a301047/signon/tokenstore"
 )
 
 // The browser's session holds one value of ours: which logins it names, the
@@ -197,7 +196,7 @@ func (g *Registry) liveLogin(ctx context.Context, id string) (*Login, error) {
 	}
 	idle := now.Sub(rec.LastSeen)
 	if g.cfg.IdleTimeout > 0 && idle > g.cfg.IdleTimeout {
-		if err := g.endLogins(ctx, sessionstore.Selector{ID: id}); err != nil {
+		if _, err := g.end(ctx, sessionstore.Selector{ID: id}, LoginIdle); err != nil {
 			return nil, err
 		}
 		return nil, fmt.Errorf("signon: the login was idle for %v: %w", idle.Round(time.Second), ErrNoLogin)
@@ -222,31 +221,6 @@ func (g *Registry) touch(ctx context.Context, id string) error {
 		g.log.WarnContext(ctx, "signon: the use of a login was not recorded", "error", err)
 	}
 	return nil
-}
-
-// endLogins ends the logins that by selects and deletes the tokens that die with
-// them. The record goes first: from then on nobody is signed in by it.
-func (g *Registry) endLogins(ctx context.Context, by sessionstore.Selector) error {
-	ended, err := g.logins.EndLogins(ctx, by)
-	if err != nil {
-		return storeFault("login store", err)
-	}
-	var failed error
-	for _, rec := range ended {
-		if rec.Owner != rec.ID {
-			continue // the token is its owner's, not the login's
-		}
-		if c, ok := g.Client(rec.Provider); ok {
-			failed = errors.Join(failed, c.deleteToken(ctx, rec.Owner))
-			continue
-		}
-		// Of a provider that has been removed.
-		err := g.tokens.DeleteToken(ctx, tokenstore.Key{Provider: rec.Provider, Owner: rec.Owner}, nil)
-		if !errors.Is(err, tokenstore.ErrNotFound) {
-			failed = errors.Join(failed, storeFault("token store", err))
-		}
-	}
-	return failed
 }
 
 // signIn makes the session name a new login, under a new id.
@@ -280,14 +254,15 @@ func (g *Registry) signIn(w http.ResponseWriter, r *http.Request, rec *sessionst
 // endReplaced ends logins that no session names any more. One that cannot be ended
 // idles out: the new login, whose session the browser has, stands.
 func (g *Registry) endReplaced(ctx context.Context, ids []string) {
+	var replaced []sessionstore.Selector
 	for _, id := range ids {
-		err := guard("a store", func() error { return g.endLogins(ctx, sessionstore.Selector{ID: id}) })
-		if err != nil {
-			_ = guard("Config.Logger", func() error {
-				g.log.ErrorContext(ctx, "signon: a login that another has replaced did not end", "error", err)
-				return nil
-			})
-		}
+		replaced = append(replaced, sessionstore.Selector{ID: id})
+	}
+	if _, err := g.endAll(ctx, replaced, LoginReplaced); err != nil {
+		_ = guard("Config.Logger", func() error {
+			g.log.ErrorContext(ctx, "signon: a login that another has replaced did not end", "error", err)
+			return nil
+		})
 	}
 }
 

@@ -8,7 +8,11 @@ import (
 	"time"
 )
 
-// Shutdown waits until no refresh is under way and every refreshed token is stored.
+// Shutdown waits until no refresh is under way, every refreshed token is stored, and what
+// goes on after a logout is done: the revocations of Provider.RevokeOnLogout, and the calls
+// of Config.OnLogout, each for its five seconds. A call that takes longer has been given
+// up by then and may be cut off.
+//
 // Call it when the server has stopped, after [net/http.Server.Shutdown]: a refresh does
 // not end with the request that began it, and a process that leaves before it is
 // written takes the only copy of a rotated refresh token with it.
@@ -33,7 +37,7 @@ func (g *Registry) Shutdown(ctx context.Context) error {
 	case <-ctx.Done():
 		n := left() // before they are told to give up
 		g.going.overOnce.Do(func() { close(g.going.over) })
-		return fmt.Errorf("signon: Shutdown: %d refreshes or writings of refreshed tokens were under way, and what they bring may be lost: %w", n, ctx.Err())
+		return fmt.Errorf("signon: Shutdown: %d refreshes or writings of refreshed tokens, revocations or calls of OnLogout were under way, and what they bring may be lost: %w", n, ctx.Err())
 	}
 }
 

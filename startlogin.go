@@ -387,7 +387,7 @@ func (c *Client) authPrefix(md *discovery.Metadata) (string, error) {
 	if made := c.authURL.Load(); made != nil && made.md == md {
 		return made.prefix, nil
 	}
-	if name := protocolParam(md.AuthorizationEndpoint); name != "" {
+	if name := protocolParam(md.AuthorizationEndpoint, protocolParams); name != "" {
 		return "", fmt.Errorf("provider %s: %w: the authorization endpoint has %q in its query, which Signon sets itself", c.name, ErrProvider, name)
 	}
 	made := &authURL{md: md, prefix: withQuery(md.AuthorizationEndpoint, c.staticParams().Encode()) + "&"}

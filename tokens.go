@@ -265,6 +265,6 @@ func (c *Client) revoke(ctx context.Context, token *oauth2.Token) error {
 // endOwnedLogin ends the login that a dead token belongs to. A token that is a
 // user's of the application leaves the logins be: they are not its.
 func (c *Client) endOwnedLogin(ctx context.Context, owner string) error {
-	_, err := c.registry.logins.EndLogins(ctx, sessionstore.Selector{ID: owner, Provider: c.name})
-	return storeFault("login store", err)
+	_, err := c.registry.end(ctx, sessionstore.Selector{ID: owner, Provider: c.name}, RefreshRefused)
+	return err
 }

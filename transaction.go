@@ -253,6 +253,9 @@ func (ts *transactions) evict(w http.ResponseWriter, r *http.Request, size int, 
 	if except == "" {
 		kept = 1
 	}
+	for _, p := range ts.logouts(r) { // they were there first, and are few
+		size += p.size
+	}
 	for _, p := range pending {
 		size += p.size
 		if !p.answer {
@@ -276,10 +279,14 @@ type pendingLogin struct {
 // cookies of a site or so: whoever sends more is none, and gets no more work than
 // that.
 func (ts *transactions) pending(r *http.Request) []pendingLogin {
+	return ts.cookiesNamed(r, ts.prefix(false), ts.prefix(true), ts.answerPrefix())
+}
+
+func (ts *transactions) cookiesNamed(r *http.Request, prefixes ...string) []pendingLogin {
 	const most = 64
 	var list []pendingLogin
 	for _, ck := range r.Cookies() {
-		if !strings.HasPrefix(ck.Name, ts.prefix(false)) && !strings.HasPrefix(ck.Name, ts.prefix(true)) && !strings.HasPrefix(ck.Name, ts.answerPrefix()) {
+		if !slices.ContainsFunc(prefixes, func(p string) bool { return strings.HasPrefix(ck.Name, p) }) {
 			continue
 		}
 		stamp, _, _ := strings.Cut(ck.Value, ".")

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"net/url"
+	"path"
 	"slices"
 	"strings"
 	"time"
@@ -106,21 +107,24 @@ func (p *Provider) checkEndpoints(g *Registry) error {
 	case slices.Contains(p.Scopes, "openid") && p.Issuer == "":
 		return fmt.Errorf("field Issuer is empty, but Scopes has openid: the ID token's iss is checked against it; set Issuer")
 	}
-	if name := protocolParam(p.Endpoint.AuthURL); name != "" {
+	if name := protocolParam(p.Endpoint.AuthURL, protocolParams); name != "" {
 		return fmt.Errorf("Endpoint.AuthURL has %q in its query, which Signon sets itself; remove it", name)
+	}
+	if name := protocolParam(p.EndSessionURL, protocolLogoutParams); name != "" {
+		return fmt.Errorf("EndSessionURL has %q in its query, which Signon sets itself; remove it", name)
 	}
 	return nil
 }
 
-// protocolParam is a parameter in the query of an authorization endpoint that
-// would then be sent twice, which RFC 6749 section 3.1 forbids, or "".
-func protocolParam(endpoint string) string {
+// protocolParam is a parameter in the query of an endpoint that would then be sent
+// twice, which RFC 6749 section 3.1 forbids, or "".
+func protocolParam(endpoint string, protocol []string) string {
 	u, err := url.Parse(endpoint)
 	if err != nil || u.RawQuery == "" {
 		return ""
 	}
 	for name := range u.Query() {
-		if slices.Contains(protocolParams, name) {
+		if slices.Contains(protocol, name) {
 			return name
 		}
 	}
@@ -151,11 +155,36 @@ func (p *Provider) checkLocalURLs(g *Registry) error {
 	if p.LoginURL == "" {
 		p.LoginURL = g.cfg.Mount + "/login/" + p.Name
 	}
-	rest, ok := strings.CutPrefix(p.RedirectURL, g.origin.url+"/")
-	if !ok || strings.Contains(rest, "#") || strings.ContainsFunc(rest, notURL) {
-		return fmt.Errorf("RedirectURL %q is not on the origin of Config.BaseURL; expected %s/... without a fragment", p.RedirectURL, g.origin.url)
+	if p.PostLogoutRedirectURL == "" {
+		p.PostLogoutRedirectURL = g.origin.url + g.cfg.Mount + "/logged-out/" + p.Name
+	}
+	for _, f := range [...]struct{ field, url string }{{"RedirectURL", p.RedirectURL}, {"PostLogoutRedirectURL", p.PostLogoutRedirectURL}} {
+		rest, ok := strings.CutPrefix(f.url, g.origin.url+"/")
+		if !ok || strings.ContainsFunc(rest, notURL) {
+			return fmt.Errorf("%s %q is not on the origin of Config.BaseURL; expected one that begins with %s/", f.field, f.url, g.origin.url)
+		}
+		if strings.Contains(rest, "#") { // RFC 6749 section 3.1.2
+			return fmt.Errorf("%s %q has a fragment, which no server sees; expected none, remove what begins with '#'", f.field, f.url)
+		}
+	}
+	if err := p.checkWayBack(g); err != nil {
+		return err
 	}
 	return localPath("LoginURL", p.LoginURL)
+}
+
+// checkWayBack finds a PostLogoutRedirectURL that nothing answers, or the wrong handler:
+// whoever has signed out would end there.
+func (p *Provider) checkWayBack(g *Registry) error {
+	back, mount := g.cfg.Mount+"/logged-out/"+p.Name, g.cfg.Mount+"/"
+	u, err := url.Parse(p.PostLogoutRedirectURL)
+	if err != nil {
+		return fmt.Errorf("PostLogoutRedirectURL is no URL; expected one such as %s", g.origin.url+back)
+	}
+	if u.Path != back && strings.HasPrefix(path.Clean(u.Path)+"/", mount) {
+		return fmt.Errorf("PostLogoutRedirectURL %q is below Config.Mount, where the way back from a logout is %s alone; leave it empty for that, or choose a page outside of %s", p.PostLogoutRedirectURL, g.origin.url+back, g.cfg.Mount)
+	}
+	return nil
 }
 
 func (p *Provider) checkScopes(*Registry) error {
@@ -184,6 +213,29 @@ func (p *Provider) checkParams(*Registry) error {
 	for _, name := range p.LoginParams {
 		if slices.Contains(protocolParams, name) || name == "return_to" || name == "max_age" || name == "acr_values" {
 			return fmt.Errorf("LoginParams has %q, which no link may set; remove it", name)
+		}
+	}
+	return p.checkLogoutParams()
+}
+
+// checkLogoutParams holds RP-Initiated Logout section 2: what decides where the browser
+// goes, and whose logout it is, is not a form's to say. A field named submit would take the
+// place of the method by which the page of a long request sends itself off.
+func (p *Provider) checkLogoutParams() error {
+	for name, values := range p.EndSessionParams {
+		if slices.Contains(protocolLogoutParams, name) {
+			return fmt.Errorf("EndSessionParams has %q, which Signon sets itself; remove it, or use a field of Provider for it", name)
+		}
+		if name == "submit" {
+			return errors.New("EndSessionParams has \"submit\", with which no script can send a form; remove it, or put it into the query of EndSessionURL")
+		}
+		if len(values) != 1 {
+			return fmt.Errorf("EndSessionParams has %d values of %q; expected one (RFC 6749 section 3.1)", len(values), name)
+		}
+	}
+	for _, name := range p.LogoutParams {
+		if name == "" || slices.Contains(protocolLogoutParams, name) || name == "return_to" || name == "submit" {
+			return fmt.Errorf("LogoutParams has %q, which no form may set; remove it", name)
 		}
 	}
 	return nil
@@ -245,7 +297,7 @@ func (p *Provider) providerURLs() map[string]string {
 		"Issuer": p.Issuer, "MetadataURL": p.MetadataURL,
 		"Endpoint.AuthURL": p.Endpoint.AuthURL, "Endpoint.TokenURL": p.Endpoint.TokenURL,
 		"UserInfoURL": p.UserInfoURL, "RevocationURL": p.RevocationURL,
-		"IntrospectionURL": p.IntrospectionURL, "JWKSURL": p.JWKSURL, "APIBaseURL": p.APIBaseURL,
+		"IntrospectionURL": p.IntrospectionURL, "EndSessionURL": p.EndSessionURL, "JWKSURL": p.JWKSURL, "APIBaseURL": p.APIBaseURL,
 	}
 }
 
@@ -269,7 +321,7 @@ func (p *Provider) providerPolicy() outbound.Policy {
 	if p.discovers() {
 		return p.policyOf(p.Issuer, p.MetadataURL)
 	}
-	return p.policyOf(p.Issuer, p.Endpoint.AuthURL, p.Endpoint.TokenURL, p.UserInfoURL, p.RevocationURL, p.IntrospectionURL, p.JWKSURL)
+	return p.policyOf(p.Issuer, p.Endpoint.AuthURL, p.Endpoint.TokenURL, p.UserInfoURL, p.RevocationURL, p.IntrospectionURL, p.EndSessionURL, p.JWKSURL)
 }
 
 func (p *Provider) policyOf(urls ...string) outbound.Policy {

@@ -15,9 +15,13 @@ import (
 const sessionCookie = "signontest_session"
 
 type session struct {
-	user User
-	at   time.Time
+	user   User
+	at     time.Time
+	sid    string // what tokens call it; the cookie is a secret of its own
+	number int    // the order of making
 }
+
+func (s session) public() Session { return Session{Subject: s.user.Subject, ID: s.sid} }
 
 // A request is one authorization request.
 type request struct {
@@ -133,7 +137,7 @@ func (p *Provider) interact(w http.ResponseWriter, r *http.Request, req *request
 		if !ok {
 			u = p.cfg.Users[0]
 		}
-		p.answerCode(w, req, p.signIn(w, u))
+		p.answerCode(w, req, p.signIn(w, r, u))
 	}
 }
 
@@ -158,9 +162,19 @@ func (p *Provider) session(r *http.Request, req *request) (session, bool) {
 	return s, true
 }
 
-func (p *Provider) signIn(w http.ResponseWriter, u User) session {
-	s, id := session{user: u, at: time.Now()}, rand.Text()
+// signIn gives the browser a new cookie. Whoever signs in again where they are signed in
+// keeps their session, as at most providers.
+func (p *Provider) signIn(w http.ResponseWriter, r *http.Request, u User) session {
+	s, id := session{user: u, at: time.Now(), sid: rand.Text()}, rand.Text()
 	p.mu.Lock()
+	if c, err := r.Cookie(sessionCookie); err == nil {
+		if old, ok := p.sessions[c.Value]; ok && old.user.Subject == u.Subject {
+			s.sid = old.sid
+		}
+		delete(p.sessions, c.Value)
+	}
+	p.signIns++
+	s.number = p.signIns
 	p.sessions[id] = s
 	p.mu.Unlock()
 	http.SetCookie(w, p.cookie(id, 0))
@@ -177,7 +191,7 @@ func (p *Provider) cookie(value string, maxAge int) *http.Cookie {
 // answerCode approves.
 func (p *Provider) answerCode(w http.ResponseWriter, req *request, s session) {
 	g := &grant{
-		user: s.user, at: s.at, scope: req.scope, nonce: req.raw.Get("nonce"),
+		user: s.user, at: s.at, sid: s.sid, scope: req.scope, nonce: req.raw.Get("nonce"),
 		redirect: req.raw.Get("redirect_uri"), challenge: req.raw.Get("code_challenge"),
 	}
 	if acr := strings.Fields(req.raw.Get("acr_values")); len(acr) > 0 {
@@ -258,6 +272,6 @@ func (p *Provider) serveLogin(w http.ResponseWriter, r *http.Request) {
 	case !known:
 		writeLoginPage(w, p.loginPath(), p.cfg.Users, params, "Nobody has that name here.")
 	default:
-		p.answerCode(w, req, p.signIn(w, u))
+		p.answerCode(w, req, p.signIn(w, r, u))
 	}
 }

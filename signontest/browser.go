@@ -1,6 +1,7 @@
 package signontest
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -17,18 +18,23 @@ import (
 //
 // It is a browser as today's: a cookie without SameSite is Lax, a redirect through
 // another site makes a navigation cross-site, and a Location is read as the URL
-// standard of the WHATWG says. What a browser does with script, frames and Content
-// Security Policy it does not do. Two hosts are of one site if their last two
+// standard of the WHATWG says. What a browser does with script and Content Security Policy
+// it does not do, and a frame it opens only when told to. Two hosts are of one site if their last two
 // labels are the same; it knows no public suffix such as co.uk.
 type Browser struct {
 	// SecureOnlyHTTPS refuses Secure cookies from, and for, http on a loopback host,
 	// as Safari does. Otherwise they are taken there, as by Chrome and Firefox.
 	SecureOnlyHTTPS bool
 
+	// UserAgent is what the browser says it is. If empty, a test's on Linux.
+	UserAgent string
+
 	t      testing.TB
 	routes *inProcess
 	jar    jar
 }
+
+const defaultUserAgent = "Mozilla/5.0 (X11; Linux x86_64) signontest"
 
 // maxBody bounds what a browser reads of a page.
 const maxBody = 16 << 20
@@ -139,6 +145,7 @@ type Visit struct {
 	Header http.Header // replaces what the browser sends by itself; Host too, and a Cookie goes beside the browser's
 	From   *Page       // the page that asks. If nil, the user does
 	Fetch  bool        // a request of a script, not a navigation; with credentials
+	Frame  bool        // a navigation of a frame in From
 
 	chain  []*url.URL // the URLs that redirected here, the first one first
 	policy string     // the Referrer-Policy of From, or of the last redirect that had one
@@ -154,7 +161,7 @@ func (b *Browser) Open(ctx context.Context, v Visit) (*Page, error) {
 	if v.From != nil && v.policy == "" {
 		v.policy = v.From.policy()
 	}
-	req, err := v.request(ctx, u)
+	req, err := v.request(ctx, u, cmp.Or(b.UserAgent, defaultUserAgent))
 	if err != nil {
 		return nil, fmt.Errorf("signontest: %w", err)
 	}
@@ -172,7 +179,7 @@ func (b *Browser) Open(ctx context.Context, v Visit) (*Page, error) {
 		return nil, fmt.Errorf("signontest: %s %s: %w", req.Method, u.Redacted(), err)
 	}
 	for _, c := range res.Header["Set-Cookie"] {
-		b.take(u, c, to == sameSite || !v.Fetch)
+		b.take(u, c, to == sameSite || !v.Fetch && !v.Frame)
 	}
 	v.Method = req.Method
 	return &Page{
@@ -203,7 +210,7 @@ func (v *Visit) resolve() (*url.URL, error) {
 	return ResolveURL(base, v.URL)
 }
 
-func (v *Visit) request(ctx context.Context, u *url.URL) (*http.Request, error) {
+func (v *Visit) request(ctx context.Context, u *url.URL, agent string) (*http.Request, error) {
 	method, body, contentType := v.Method, v.Body, ""
 	if v.Form != nil {
 		body, contentType = v.Form.Encode(), "application/x-www-form-urlencoded"
@@ -224,6 +231,7 @@ func (v *Visit) request(ctx context.Context, u *url.URL) (*http.Request, error) 
 	if err != nil {
 		return nil, err
 	}
+	req.Header.Set("User-Agent", agent)
 	v.browserHeader(req, contentType)
 	for name, values := range v.Header {
 		req.Header[http.CanonicalHeaderKey(name)] = values
@@ -239,7 +247,6 @@ func (v *Visit) request(ctx context.Context, u *url.URL) (*http.Request, error) 
 // above all.
 func (v *Visit) browserHeader(req *http.Request, contentType string) {
 	h := req.Header
-	h.Set("User-Agent", "Mozilla/5.0 (X11; Linux x86_64) signontest")
 	h.Set("Accept-Language", "en")
 	if contentType != "" {
 		h.Set("Content-Type", contentType)
@@ -252,7 +259,11 @@ func (v *Visit) browserHeader(req *http.Request, contentType string) {
 		h.Set("Accept", "text/html,application/xhtml+xml,*/*;q=0.8")
 		h.Set("Sec-Fetch-Mode", "navigate")
 		h.Set("Sec-Fetch-Dest", "document")
-		h.Set("Sec-Fetch-User", "?1")
+		if v.Frame {
+			h.Set("Sec-Fetch-Dest", "iframe")
+		} else {
+			h.Set("Sec-Fetch-User", "?1")
+		}
 		h.Set("Upgrade-Insecure-Requests", "1")
 	}
 	h.Set("Sec-Fetch-Site", v.site(req.URL))
@@ -336,7 +347,7 @@ func (v *Visit) context(u *url.URL, method string) crossing {
 	switch site := v.site(u); {
 	case site != "cross-site":
 		return sameSite
-	case v.Fetch || method != http.MethodGet && method != http.MethodHead:
+	case v.Fetch || v.Frame || method != http.MethodGet && method != http.MethodHead:
 		return crossSite
 	}
 	return crossSiteLink

@@ -235,28 +235,6 @@ func TestProviderSession(t *testing.T) {
 	require.True(t, asked(nil))
 }
 
-func TestEndSession(t *testing.T) {
-	p := signontest.NewInProcess(signontest.Config{Redirects: []string{callback}})
-	b := browse(t, p)
-	b.Get(authorizeURL(p, nil))
-	require.Len(t, b.Cookies(p.Issuer()), 1)
-	end := func(q url.Values) *signontest.Page { return b.Get(p.URL(signontest.EndSession) + "?" + q.Encode()) }
-	back := url.Values{"client_id": {p.ClientID()}, "post_logout_redirect_uri": {"https://app.test/bye"}, "state": {"s"}}
-	require.Equal(t, "https://app.test/bye?state=s", end(back).Location())
-	require.Empty(t, b.Cookies(p.Issuer()))
-	require.Equal(t, "login_required", mustQuery(t, b.Get(authorizeURL(p, url.Values{"prompt": {"none"}})).Location()).Get("error"))
-
-	hint := signIn(t, p, nil)["id_token"].(string)
-	require.NotEmpty(t, end(url.Values{"id_token_hint": {hint}, "post_logout_redirect_uri": {"https://app.test/bye"}}).Location())
-	for name, q := range map[string]url.Values{
-		"nowhere":  {},
-		"nobody":   {"post_logout_redirect_uri": {"https://app.test/bye"}},
-		"stranger": {"client_id": {p.ClientID()}, "post_logout_redirect_uri": {"https://evil.test/"}},
-	} {
-		require.Contains(t, end(q).Body, "Signed out", name)
-	}
-}
-
 func TestACRAndMaxAge(t *testing.T) {
 	p := signontest.NewInProcess(signontest.Config{})
 	claims := part(t, signIn(t, p, url.Values{"acr_values": {"gold silver"}, "max_age": {"0"}})["id_token"], 1)

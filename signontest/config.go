@@ -48,6 +48,34 @@ type Config struct {
 	// https URI.
 	Redirects []string
 
+	// PostLogoutRedirects are the post_logout_redirect_uris of the client (OpenID Connect
+	// RP-Initiated Logout section 3.1). If nil, any http or https URI on the origin of one
+	// of Redirects, or where those are nil any.
+	PostLogoutRedirects []string
+
+	// ConfirmLogout has the end_session endpoint ask first, by a page with the form "logout":
+	// "decision" yes or no. If false, it asks nobody. After a no there is a page with the
+	// form "continue" for the way back.
+	ConfirmLogout bool
+
+	// BackChannelLogoutURI is where the client wants logout tokens (OpenID Connect
+	// Back-Channel Logout section 2.2); see [Provider.Serve] for a client in process. If
+	// empty, it wants none.
+	BackChannelLogoutURI string
+
+	// BackChannelDelay is how long after a logout at the end_session endpoint the tokens are
+	// sent. If zero, they are sent before the endpoint answers.
+	BackChannelDelay time.Duration
+
+	// FrontChannelLogoutURI is the client's page for a frame in the provider's own (OpenID
+	// Connect Front-Channel Logout section 2): the end_session endpoint then shows a page
+	// with the frame and the form "continue" for the way back. If empty, there is none.
+	FrontChannelLogoutURI string
+
+	// NoSessionID leaves sid out of ID tokens and logout tokens, and iss and sid out of the
+	// URL of a frame: the metadata say that sessions are not supported.
+	NoSessionID bool
+
 	// Users are those who may sign in. If nil, alice and bob.
 	Users []User
 

@@ -17,9 +17,10 @@ type Edit func(object map[string]any)
 
 // edits are what the hooks have set; each may be nil.
 type edits struct {
-	metadata, keySet, token, header, claims, userInfo Edit
-	idToken                                           func(string) string
-	authorize                                         func(url.Values)
+	metadata, keySet, token, header, claims, userInfo, logoutHeader, logoutClaims Edit
+
+	idToken   func(string) string
+	authorize func(url.Values)
 }
 
 // Metadata has f change the metadata before it is sent. If f is nil, nothing does.

@@ -1,6 +1,7 @@
 package signontest_test
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -98,4 +99,30 @@ func ExampleProvider_Arm() {
 	// Output:
 	// 400
 	// 200
+}
+
+func ExampleProvider_Logout() {
+	provider := signontest.NewInProcess(signontest.Config{BackChannelLogoutURI: "https://app.test/auth/backchannel-logout/op"})
+	auth, err := signon.New(signon.Config{
+		BaseURL: "https://app.test", Keys: [][]byte{[]byte("0123456789abcdefghijklmnopqrstuv")}, HTTPClient: provider.HTTPClient(),
+		Logger: slog.New(slog.DiscardHandler),
+	})
+	if err != nil {
+		panic(err)
+	}
+	if _, err := auth.Register(provider.SignonProvider("op")); err != nil {
+		panic(err)
+	}
+	app := newApplication(auth)
+	provider.Serve("https://app.test", app)
+	browser := signontest.NewBrowser(nil)
+	browser.Serve("https://app.test", app)
+	browser.Serve(provider.Issuer(), provider)
+
+	fmt.Println(browser.Get("https://app.test/").FollowAll(9).Body)
+	err = provider.Logout(context.Background(), signontest.Session{Subject: "alice"})
+	fmt.Println(err, browser.Get("https://app.test/").Status)
+	// Output:
+	// Hello alice of op
+	// <nil> 303
 }

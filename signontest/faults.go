@@ -131,6 +131,7 @@ const (
 	NoKid          Fault = "NoKid"          // kid is missing
 	CritHeader     Fault = "CritHeader"     // crit names an extension that nobody knows
 	WrongTyp       Fault = "WrongTyp"       // typ is that of an access token
+	OtherAlg       Fault = "OtherAlg"       // signed with another algorithm, by a key that is in the key set
 )
 
 // Faults of the encryption of the ID token. EncryptedIDToken encrypts where it is not
@@ -171,13 +172,13 @@ var protocolFaults = []Fault{
 	RefreshNoRefreshToken, RefreshOtherSubject, NoIDToken, WrongNonce, MissingNonce, WrongIssuer, WrongAudience,
 	ExtraAudience, ForeignAZP, ExpiredIDToken, FutureIssuedAt, OldIDToken, NotYetValid, OldAuthTime, NoAuthTime,
 	WrongACR, MissingSubject, DuplicateClaim, WrongAtHash, AlgNone, AlgHS256, AlgHS256Secret, BadSignature, ForeignKey,
-	EmbeddedKey, UnknownKid, NoKid, CritHeader, WrongTyp, EncryptedIDToken, PlainIDToken, UnsignedJWE, NestedJWE,
+	EmbeddedKey, UnknownKid, NoKid, CritHeader, WrongTyp, OtherAlg, EncryptedIDToken, PlainIDToken, UnsignedJWE, NestedJWE,
 	PlainUserInfo, JSONAsJWTUserInfo, EncryptedUserInfo, UnsignedUserInfo, AlgNoneUserInfo, BadSignatureUserInfo,
 	ForeignKeyUserInfo, WrongIssuerUserInfo, WrongAudienceUserInfo,
 }
 
 // Faults returns every fault by its name, those of the way without an endpoint.
-func Faults() []Fault { return slices.Concat(transportFaults, protocolFaults) }
+func Faults() []Fault { return slices.Concat(transportFaults, protocolFaults, logoutFaults) }
 
 // At returns the fault at an endpoint. It is for the faults that can happen at any.
 func (f Fault) At(e Endpoint) Fault {
@@ -239,7 +240,7 @@ func full(f Fault) Fault {
 	case transport && !hasAt:
 		return f.At(Token)
 	case transport && endpoint && Endpoint(at) != Elsewhere,
-		!hasAt && slices.Contains(protocolFaults, f):
+		!hasAt && (slices.Contains(protocolFaults, f) || slices.Contains(logoutFaults, f)):
 		return f
 	}
 	panic(fmt.Sprintf("signontest: there is no fault %q", f))

@@ -62,6 +62,7 @@ func (p *Page) form(which string) (HTMLForm, bool) {
 const attrPattern = `((?:\s+|/|[^\s"'>=/]+(?:\s*=\s*(?:"[^"]*"|'[^']*'|[^\s"'>]*))?)*)`
 
 var (
+	frameTag  = regexp.MustCompile(`(?i)<iframe\b` + attrPattern + `>`)
 	formStart = regexp.MustCompile(`(?i)<form\b` + attrPattern + `>`)
 	fieldTag  = regexp.MustCompile(`(?i)<(input|textarea|select|option)\b` + attrPattern + `>`)
 	attribute = regexp.MustCompile(`([^\s"'>=/]+)(?:\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"'>]*)))?`)

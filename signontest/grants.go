@@ -12,7 +12,7 @@ type grant struct {
 	user                User
 	at                  time.Time // when the user authenticated
 	scope               []string
-	nonce, acr          string
+	nonce, acr, sid     string
 	redirect, challenge string
 	generation          int  // how often it was refreshed
 	client              bool // the client's own, of no user

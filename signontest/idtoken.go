@@ -28,12 +28,20 @@ func (p *Provider) addIDToken(answer map[string]any, g *grant, what idTokenFor) 
 	if f := p.edited().idToken; f != nil {
 		token = f(token)
 	}
-	p.keepSecret(token)
+	p.keepIDToken(token, g.sid)
 	if sent := p.encryptIDToken(token); sent != token {
 		token = sent
-		p.keepSecret(token)
+		p.keepIDToken(token, g.sid)
 	}
 	answer["id_token"] = token
+}
+
+// keepIDToken knows a token again when it comes back as a hint.
+func (p *Provider) keepIDToken(token, sid string) {
+	p.keepSecret(token)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.hints[token] = sid
 }
 
 func (p *Provider) mintIDToken(g *grant, accessToken string, what idTokenFor) (string, error) {
@@ -58,7 +66,7 @@ func (p *Provider) mintIDToken(g *grant, accessToken string, what idTokenFor) (s
 	if p.fires(DuplicateClaim) {
 		payload = append([]byte(`{"sub":"mallory",`), bytes.TrimPrefix(payload, []byte("{"))...)
 	}
-	return p.signIDToken(k, payload)
+	return p.signJWT(k, k.header(nil), p.edited().header, payload)
 }
 
 func (p *Provider) claims(g *grant, what idTokenFor) map[string]any {
@@ -72,6 +80,9 @@ func (p *Provider) claims(g *grant, what idTokenFor) map[string]any {
 	}
 	if what.nonce != "" {
 		claims["nonce"] = what.nonce
+	}
+	if g.sid != "" && !p.cfg.NoSessionID {
+		claims["sid"] = g.sid
 	}
 	if g.acr != "" {
 		claims["acr"] = g.acr
@@ -104,9 +115,9 @@ func atHash(alg, accessToken string) string {
 	return b64(sum[:len(sum)/2])
 }
 
-// signIDToken applies the faults of header and signature.
-func (p *Provider) signIDToken(k key, payload []byte) (string, error) {
-	header := k.header(nil)
+// signJWT applies the faults of header and signature, and between them what a hook makes
+// of the header.
+func (p *Provider) signJWT(k key, header map[string]any, hook Edit, payload []byte) (string, error) {
 	for _, f := range headerFaults {
 		if p.fires(f.fault) {
 			f.edit(header)
@@ -126,11 +137,14 @@ func (p *Provider) signIDToken(k key, payload []byte) (string, error) {
 		sign.signer = newKey("ES256")
 		sign.alg, alg = "ES256", "ES256"
 		header["jwk"] = publicJWK(sign.signer.Public())
+	case p.fires(OtherAlg):
+		sign = p.keyOfOtherAlg()
+		header["kid"], alg = sign.kid, sign.alg
 	}
 	if alg != "" {
 		header["alg"] = alg
 	}
-	p.edited().header.apply(header)
+	hook.apply(header)
 	token, err := signJWS(sign, header, payload)
 	if err != nil {
 		return "", err

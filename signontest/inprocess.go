@@ -35,6 +35,13 @@ func (t *inProcess) serve(origin string, h http.Handler) {
 	t.handlers[origin] = h
 }
 
+// CloseIdleConnections closes those of the network, if there is one.
+func (t *inProcess) CloseIdleConnections() {
+	if n, ok := t.next.(*http.Transport); ok {
+		n.CloseIdleConnections()
+	}
+}
+
 // RoundTrip answers as [http.Transport] does: it inflates gzip that it has asked
 // for itself.
 func (t *inProcess) RoundTrip(req *http.Request) (*http.Response, error) {

@@ -54,6 +54,21 @@ func (p *Provider) Sign(header, claims map[string]any) (string, error) {
 	return signJWS(k, k.header(header), payload)
 }
 
+// keyOfOtherAlg is a key that the key set has from now on, of an algorithm that is not the
+// provider's.
+func (p *Provider) keyOfOtherAlg() key {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.otherKey.signer == nil {
+		alg := "ES256"
+		if p.cfg.SigningAlg == alg {
+			alg = "RS256"
+		}
+		p.otherKey = key{kid: "other-" + rand.Text()[:6], alg: alg, signer: firstKey(alg)}
+	}
+	return p.otherKey
+}
+
 // keyring holds the provider's keys, the newest last. HS256 has none.
 type keyring struct {
 	alg, secret string

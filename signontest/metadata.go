@@ -33,6 +33,10 @@ func (p *Provider) metadata() map[string]any {
 		"id_token_signing_alg_values_supported":          []string{p.cfg.SigningAlg},
 		"code_challenge_methods_supported":               []string{"S256"},
 		"authorization_response_iss_parameter_supported": true,
+		"backchannel_logout_supported":                   true,
+		"backchannel_logout_session_supported":           !p.cfg.NoSessionID,
+		"frontchannel_logout_supported":                  true,
+		"frontchannel_logout_session_supported":          !p.cfg.NoSessionID,
 	}
 	for _, endpoint := range []string{"token", "revocation", "introspection"} {
 		m[endpoint+"_endpoint_auth_methods_supported"] = p.authMethods()
@@ -53,7 +57,7 @@ func (p *Provider) metadata() map[string]any {
 
 func (p *Provider) serveJWKS(w http.ResponseWriter, _ *http.Request) {
 	p.mu.Lock()
-	keys := jwks(append(slices.Clone(p.keys.list), p.extraKey))
+	keys := jwks(append(slices.Clone(p.keys.list), p.extraKey, p.otherKey))
 	p.mu.Unlock()
 	if p.cfg.Tenant != "" {
 		for _, k := range keys { // whose tokens a key is for, as Microsoft's key sets say

@@ -110,6 +110,26 @@ func (p *Page) Fetch(method, href string) *Page {
 	return p.open(Visit{Method: method, URL: href, Fetch: true})
 }
 
+// Frames opens the frames of the page as a browser does, one after another: each from
+// this page, and without the cookies that another site's frame does not get. Whether the
+// answer lets itself be framed here they do not look at.
+func (p *Page) Frames() []*Page {
+	p.browser.t.Helper()
+	var got []*Page
+	for _, m := range frameTag.FindAllStringSubmatch(p.Body, -1) {
+		if src := attributes(m[1])["src"]; src != "" {
+			got = append(got, p.Frame(src))
+		}
+	}
+	return got
+}
+
+// Frame opens a URL in a frame of the page, which need not be on it.
+func (p *Page) Frame(src string) *Page {
+	p.browser.t.Helper()
+	return p.open(Visit{URL: src, Frame: true})
+}
+
 // Submit submits a form of the page with the values it has and those given, which
 // win. The form is named by its id, name or action, or by its number from "0"; ""
 // is the first one. A button goes along only if it is among the values.

@@ -14,13 +14,64 @@ import (
 func writeFormPost(w http.ResponseWriter, action string, v url.Values) {
 	var b strings.Builder
 	fmt.Fprintf(&b, `<form method="post" action="%s">`, html.EscapeString(action))
-	for _, name := range slices.Sorted(maps.Keys(v)) {
-		for _, value := range v[name] {
-			fmt.Fprintf(&b, `<input type="hidden" name="%s" value="%s">`, html.EscapeString(name), html.EscapeString(value))
-		}
-	}
+	writeHidden(&b, v)
 	b.WriteString(`<button>Continue</button></form><script>document.forms[0].submit()</script>`)
 	writePage(w, http.StatusOK, "Continue", b.String())
+}
+
+func writeHidden(b *strings.Builder, v url.Values) {
+	for _, name := range slices.Sorted(maps.Keys(v)) {
+		for _, value := range v[name] {
+			fmt.Fprintf(b, `<input type="hidden" name="%s" value="%s">`, html.EscapeString(name), html.EscapeString(value))
+		}
+	}
+}
+
+// writeConfirmPage is Config.ConfirmLogout.
+func (p *Provider) writeConfirmPage(w http.ResponseWriter, req *logoutRequest) {
+	var b strings.Builder
+	if req.raw.Has("client_id") || req.raw.Has("id_token_hint") {
+		fmt.Fprintf(&b, `<p><b>%s</b> has signed you out. Do you want to sign out here too?</p>`, html.EscapeString(p.cfg.ClientID))
+	} else {
+		b.WriteString(`<p>Do you want to sign out here?</p>`)
+	}
+	fmt.Fprintf(&b, `<form id="logout" method="post" action="%s">`, html.EscapeString(p.confirmPath()))
+	writeHidden(&b, url.Values{"request": {req.raw.Encode()}})
+	b.WriteString(`<p><button name="decision" value="yes">Yes, sign out</button> ` +
+		`<button class="second" name="decision" value="no">No, stay signed in</button></p></form>`)
+	writePage(w, http.StatusOK, "Sign out", b.String())
+}
+
+// writeSignedOutPage has the frames of front-channel logout.
+func writeSignedOutPage(w http.ResponseWriter, frames []string, to *url.URL) {
+	var b strings.Builder
+	b.WriteString(`<p>You are signed out here.</p>`)
+	for _, src := range frames {
+		fmt.Fprintf(&b, `<iframe hidden src="%s"></iframe>`, html.EscapeString(src))
+	}
+	writeContinue(&b, to)
+	writePage(w, http.StatusOK, "Signed out", b.String())
+}
+
+// writeStayPage is for a user who has said no, who may go back all the same.
+func writeStayPage(w http.ResponseWriter, to *url.URL) {
+	var b strings.Builder
+	b.WriteString(`<p>Nothing has changed here.</p>`)
+	writeContinue(&b, to)
+	writePage(w, http.StatusOK, "Still signed in", b.String())
+}
+
+// writeContinue is a form that leads to a URL, if there is any. It is a GET, which sends
+// the query of the URL and nothing else.
+func writeContinue(b *strings.Builder, to *url.URL) {
+	if to == nil {
+		return
+	}
+	action := *to
+	action.RawQuery = ""
+	fmt.Fprintf(b, `<form id="continue" action="%s">`, html.EscapeString(action.String()))
+	writeHidden(b, to.Query())
+	b.WriteString(`<button>Continue</button></form>`)
 }
 
 func writeLoginPage(w http.ResponseWriter, action string, users []User, params url.Values, problem string) {

@@ -19,7 +19,7 @@ const (
 	JWKS          Endpoint = "jwks"          // RFC 7517
 	Revocation    Endpoint = "revocation"    // RFC 7009
 	Introspection Endpoint = "introspection" // RFC 7662
-	EndSession    Endpoint = "end_session"   // OpenID Connect RP-Initiated Logout
+	EndSession    Endpoint = "end_session"   // OpenID Connect RP-Initiated Logout section 2, and the form below it
 	API           Endpoint = "api"           // the example API: /user, /items, /admin and an echo for the rest
 	Elsewhere     Endpoint = "elsewhere"     // where the redirect faults lead; answers what the endpoint would have
 )
@@ -41,7 +41,8 @@ var paths = map[Endpoint]string{
 
 const (
 	oauthMetadataPath = "/.well-known/oauth-authorization-server"
-	loginPath         = "/login" // below the authorization endpoint
+	loginPath         = "/login"   // below the authorization endpoint
+	confirmPath       = "/confirm" // below the end_session endpoint
 )
 
 // A Request is what the provider was sent.

@@ -72,6 +72,8 @@ func (p *Provider) endpointOf(r *http.Request) (Endpoint, bool) {
 		return Metadata, true
 	case authorize.on(host) && path == authorize.url.Path+loginPath:
 		return Authorize, true
+	case p.routes[EndSession].on(host) && path == p.confirmPath():
+		return EndSession, true
 	case p.routes[API].on(host) && strings.HasPrefix(path, p.routes[API].url.Path):
 		return API, true
 	case strings.HasPrefix(path, paths[Elsewhere]+"/"):

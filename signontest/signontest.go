@@ -30,6 +30,18 @@
 // such as [Provider.TokenResponse] and [Provider.UserInfo] give its answers their shape,
 // so that a test signs in with a provider's own settings.
 //
+// # Signing out
+//
+// [Provider.Logout] ends a user's sessions as an operator of the provider would, and tells
+// the application by a logout token at Config.BackChannelLogoutURI, of a shape that the
+// armed faults and the hooks give it; [Provider.SendLogoutToken] and
+// [Provider.PostLogoutToken] send one anywhere. The end_session endpoint asks first with
+// Config.ConfirmLogout, sends logout tokens too, and with Config.FrontChannelLogoutURI
+// shows a page with a frame, which [Page.Frames] opens.
+//
+//	provider.Serve("https://app.test", newApplication(auth)) // what has no socket
+//	err := provider.Logout(t.Context(), signontest.Session{Subject: "alice"})
+//
 // # Faults
 //
 // [Provider.Arm] arms a [Fault] by its name; it fires each time until it is
@@ -102,10 +114,18 @@ type Provider struct {
 	decryption []decryptionKey
 	apps       []clientKey // the public keys of the client
 	jtis       map[string]bool
+	otherKey   key // made by OtherAlg
+	signIns    int
 	log        []Request
 	counts     map[Endpoint]int
 	stats      Stats
 	secrets    []string
+	hints      map[string]string // the ID tokens, each with its sid
+
+	outbound       *inProcess // reaches the client
+	backChannelURI string
+	lastJTI        string
+	logoutAnswers  []LogoutAnswer
 }
 
 // New starts a provider on a free port of 127.0.0.1 and closes it when the test
@@ -189,7 +209,7 @@ func newProvider(cfg Config) *Provider {
 		armed: map[Fault]int{}, fired: map[Fault]int{}, counts: map[Endpoint]int{},
 		handlers: map[string]http.Handler{}, sessions: map[string]session{},
 		codes: map[string]*code{}, access: map[string]access{}, refresh: map[string]refresh{},
-		jtis: map[string]bool{},
+		jtis: map[string]bool{}, hints: map[string]string{}, outbound: &inProcess{next: &http.Transport{}}, backChannelURI: cfg.BackChannelLogoutURI,
 	}
 	p.stop, p.cancel = context.WithCancel(context.Background())
 	p.keys = keyring{alg: p.cfg.SigningAlg, secret: p.cfg.ClientSecret}
@@ -217,6 +237,7 @@ func (p *Provider) Close() {
 		_ = p.server.Close()
 	}
 	p.client.CloseIdleConnections()
+	p.outbound.CloseIdleConnections()
 	p.busy.Wait()
 }
 

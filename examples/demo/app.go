@@ -50,6 +50,8 @@ func newApp(p parts) (a *app, err error) {
 		Sessions: sessions,
 		Logins:   p.db.sessions,
 		Tokens:   p.db.tokens,
+		OnLogin:  userID,
+		OnLogout: a.ended,
 		OnError:  a.onError,
 		Logger:   p.logger,
 	})
@@ -59,7 +61,7 @@ func newApp(p parts) (a *app, err error) {
 	if a.client, err = a.auth.Register(p.op.provider); err != nil {
 		return nil, err
 	}
-	a.Handler, err = oneOrigin(p.base, a.routes())
+	a.Handler, err = a.oneOrigin(a.routes())
 	return a, err
 }
 
@@ -69,6 +71,9 @@ func (a *app) routes() http.Handler {
 	mux.Handle("GET /switch", a.client.LoginHandler(oauth2.SetAuthURLParam("prompt", "login")))
 	mux.HandleFunc("GET /{$}", a.home)
 	mux.Handle("GET /me", a.client.RequireToken(http.HandlerFunc(a.me)))
+	own := http.NewCrossOriginProtection()
+	mux.Handle("POST /logins/end", own.Handler(a.auth.RequireLogin(http.HandlerFunc(a.endLogin))))
+	mux.Handle("POST /logins/end-all", own.Handler(a.auth.RequireLogin(http.HandlerFunc(a.endLogins))))
 	mux.Handle("GET /token", a.client.RequireToken(http.HandlerFunc(a.token)))
 	mux.Handle("GET /api", a.client.RequireToken(http.HandlerFunc(a.callAPI)))
 	mux.Handle("GET /admin", a.client.RequireScopes(http.HandlerFunc(a.me), "admin"))
@@ -79,15 +84,18 @@ func (a *app) routes() http.Handler {
 
 // oneOrigin sends whoever comes by another name of this host to the one that the
 // cookies are for, and says what the pages may load: no script, nothing of others.
-func oneOrigin(base string, next http.Handler) (http.Handler, error) {
-	u, err := url.Parse(base)
+func (a *app) oneOrigin(next http.Handler) (http.Handler, error) {
+	u, err := url.Parse(a.base)
+	// The form that signs out leads on to the provider, which a browser holds against
+	// form-action too. Where another provider's endpoint is, is not known here.
+	policy := "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self' " + a.op.formAction() +
+		"; base-uri 'none'; frame-ancestors 'none'"
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Host != u.Host && r.Method == http.MethodGet {
-			http.Redirect(w, r, base+r.URL.RequestURI(), http.StatusSeeOther)
+			http.Redirect(w, r, a.base+r.URL.RequestURI(), http.StatusSeeOther)
 			return
 		}
-		w.Header().Set("Content-Security-Policy",
-			"default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'")
+		w.Header().Set("Content-Security-Policy", policy)
 		w.Header().Set("X-Content-Type-Options", "nosniff")
 		w.Header().Set("Referrer-Policy", "same-origin")
 		next.ServeHTTP(w, r)
@@ -120,7 +128,7 @@ func (a *app) me(w http.ResponseWriter, r *http.Request) {
 		_ = login.UserInfo(&claims) // where many providers have it; without one there is none
 	}
 	p := mePage{Login: login, Name: claims.Name, Token: state, Copy: a.base, Place: a.db.place}
-	if p.Logins, err = a.db.sessions.Logins(r.Context(), sessionstore.Selector{Issuer: login.Issuer, Subject: login.Subject}); err != nil {
+	if p.Logins, err = a.auth.Logins(r.Context(), login.Owner); err != nil {
 		a.client.Fail(w, r, err)
 		return
 	}
@@ -158,7 +166,7 @@ func (a *app) tokenState(r *http.Request) (*tokenState, error) {
 		Expiry:      token.Expiry,
 		Life:        time.Duration(token.ExpiresIn) * time.Second,
 		Renewable:   token.RefreshToken != "",
-		History:     a.watch.see(tokenstore.Key{Provider: login.Provider, Owner: login.Owner}, token),
+		History:     a.watch.see(tokenstore.Key{Provider: login.Provider, Owner: login.ID}, token),
 	}
 	return s, nil
 }

@@ -60,7 +60,7 @@ func TestCopiesShareOneDatabase(t *testing.T) {
 		me := b.Get(second.url + "/me")
 		require.Contains(t, me.Body, `id="copy">`+second.url+"<", "which copy it is")
 		require.Equal(t, 2, strings.Count(me.Body, "since "), "two browsers are signed in")
-		require.Equal(t, 1, strings.Count(me.Body, "here, since "))
+		require.Equal(t, 1, strings.Count(me.Body, "this one"))
 		fingerprints := map[string]bool{}
 		for _, d := range []*demo{first, second} {
 			fingerprints[fingerprintText.FindStringSubmatch(b.Get(d.url + "/token").Body)[1]] = true

@@ -97,6 +97,7 @@ func TestSignInAndLookAround(t *testing.T) {
 	out := me.Submit("/auth/logout", nil).FollowAll(9)
 	require.Equal(t, d.url+"/", out.URL.String())
 	require.Equal(t, http.StatusSeeOther, b.Get(d.url+"/me").Status, "signed out")
+	require.Equal(t, 1, d.provider.Count(signontest.EndSession), "at the provider too")
 	requireNoSecrets(t, d)
 }
 
@@ -191,6 +192,7 @@ func TestOtherProvider(t *testing.T) {
 	require.Contains(t, d.get(b, "/me").Body, "Alice Adams")
 	require.Contains(t, d.get(b, "/api").Body, "alice@example.com", "its userinfo")
 	require.Contains(t, d.op.describe(d.url), d.url+"/auth/callback/127-0-0-1-")
+	require.Contains(t, d.op.describe(d.url), d.url+"/auth/logged-out/127-0-0-1-")
 	requireNoSecrets(t, d)
 }
 
@@ -261,6 +263,12 @@ func TestRunErrors(t *testing.T) {
 	moved, err := listen(taken.Addr().String(), true)
 	require.NoError(t, err)
 	require.NoError(t, moved.Close())
+}
+
+func TestPast(t *testing.T) {
+	for want, d := range map[string]time.Duration{"just now": 90 * time.Second, "29 min ago": 29*time.Minute + 50*time.Second, "7 h ago": 7*time.Hour + time.Minute} {
+		require.Equal(t, want, past(d))
+	}
 }
 
 func TestSpoken(t *testing.T) {

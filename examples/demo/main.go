@@ -10,6 +10,9 @@
 // Run it twice: the second copy takes another port, and has the database, the keys and
 // the provider in common with the first. Who signs out at one has signed out at the other.
 //
+// Its provider asks whether to sign out there too, and tells the application when somebody
+// signs out at the provider alone, by a back channel to the first copy.
+//
 // Where SIGNON_ISSUER, SIGNON_CLIENT_ID and SIGNON_CLIENT_SECRET are set, it signs in at
 // that OpenID Provider instead.
 package main
@@ -87,6 +90,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, out io.
 		_ = l.Close()
 		return err
 	}
+	o.tellAt(base)
 	fmt.Fprintf(out, "Open %s\n", base)
 	fmt.Fprintf(out, "The provider is %s\n", o.describe(base))
 	fmt.Fprintf(out, "Logins and tokens are in %s\n", db.place)

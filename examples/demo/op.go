@@ -25,13 +25,16 @@ type op struct {
 	builtIn  bool
 	shared   bool // it is another copy's
 	close    func()
+
+	// tellAt has the built-in provider tell the copy at that origin of a logout.
+	tellAt func(base string)
 }
 
 // openOP starts the built-in provider at addr, or takes the one that the environment
 // names.
 func openOP(getenv func(string) string, addr string) (*op, error) {
 	if issuer := getenv("SIGNON_ISSUER"); issuer != "" {
-		return &op{close: func() {}, provider: signon.Provider{
+		return &op{close: func() {}, tellAt: func(string) {}, provider: signon.Provider{
 			Name:          cmp.Or(getenv("SIGNON_NAME"), nameOf(issuer)),
 			Issuer:        issuer,
 			ClientID:      getenv("SIGNON_CLIENT_ID"),
@@ -43,7 +46,8 @@ func openOP(getenv func(string) string, addr string) (*op, error) {
 	l, err := net.Listen("tcp", addr)
 	if errors.Is(err, syscall.EADDRINUSE) {
 		if o := newBuiltIn(addr); runsAt(o.provider.Issuer) {
-			o.shared, o.close = true, func() {}
+			// It tells the other copy of a logout, which is enough: they have one database.
+			o.shared, o.close, o.tellAt = true, func() {}, func(string) {}
 			return o.op, nil
 		}
 		l, err = listen(addr, addr == defaultProvider)
@@ -70,13 +74,15 @@ type builtIn struct {
 
 func newBuiltIn(addr string) builtIn {
 	p := signontest.NewInProcess(signontest.Config{
-		Issuer:      "http://" + addr,
-		ClientID:    "Signon demo",
-		Interaction: signontest.Form,
-		TokenLife:   tokenLife,
+		Issuer:        "http://" + addr,
+		ClientID:      "Signon demo",
+		Interaction:   signontest.Form,
+		ConfirmLogout: true,
+		TokenLife:     tokenLife,
 	})
 	o := &op{provider: p.SignonProvider(nameOf(p.Issuer())), builtIn: true}
 	o.provider.Scopes = append(o.provider.Scopes, "items")
+	o.tellAt = func(base string) { p.SetBackChannelLogoutURI(base + "/auth/backchannel-logout/" + o.provider.Name) }
 	return builtIn{o, p}
 }
 
@@ -109,6 +115,15 @@ func runsAt(issuer string) bool {
 	return err == nil && metadata.Issuer == issuer
 }
 
+// formAction is where the form that signs out leads, for a Content-Security-Policy.
+func (o *op) formAction() string {
+	if o.builtIn {
+		return o.provider.Issuer
+	}
+	scheme, _, _ := strings.Cut(o.provider.Issuer, "://")
+	return scheme + ":"
+}
+
 // describe is a line for the terminal.
 func (o *op) describe(base string) string {
 	switch {
@@ -117,5 +132,6 @@ func (o *op) describe(base string) string {
 	case o.builtIn:
 		return o.provider.Issuer + ", built in; sign in as alice or bob, without a password"
 	}
-	return fmt.Sprintf("%s; the redirect URL to register there is %s/auth/callback/%s", o.provider.Issuer, base, o.provider.Name)
+	return fmt.Sprintf("%s; the URLs to register there are %[2]s/auth/callback/%[3]s for signing in and %[2]s/auth/logged-out/%[3]s for signing out",
+		o.provider.Issuer, base, o.provider.Name)
 }

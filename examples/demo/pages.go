@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/seed1a301047/signon"
-	"github.com/seed1a301047/signon/sessionstore"
 )
 
 //go:embed pages
@@ -17,6 +16,7 @@ var files embed.FS
 
 var pages = template.Must(template.New("").Funcs(template.FuncMap{
 	"clock":   func(t time.Time) string { return t.Local().Format("15:04:05") },
+	"since":   func(t time.Time) string { return past(time.Since(t)) },
 	"times":   times,
 	"until":   func(t time.Time) string { return spoken(time.Until(t)) },
 	"initial": func(name string) string { return string([]rune(name + "?")[:1]) },
@@ -35,7 +35,7 @@ type mePage struct {
 	Name, Email   string
 	EmailVerified bool
 	Token         *tokenState
-	Logins        []*sessionstore.Record // all of this user's, the newest first
+	Logins        []*signon.Login // all of this user's, the newest first
 
 	Copy, Place string
 }
@@ -103,6 +103,17 @@ func spoken(d time.Duration) string {
 		return fmt.Sprintf("in %d min", int(d.Round(time.Minute)/time.Minute))
 	}
 	return fmt.Sprintf("in %d h", int(d.Round(time.Hour)/time.Hour))
+}
+
+// past is how long ago something was, to the minute, as a login knows when it was seen.
+func past(d time.Duration) string {
+	switch {
+	case d < 2*time.Minute:
+		return "just now"
+	case d < 2*time.Hour:
+		return fmt.Sprintf("%d min ago", int(d/time.Minute))
+	}
+	return fmt.Sprintf("%d h ago", int(d/time.Hour))
 }
 
 func times(n int) string {

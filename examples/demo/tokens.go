@@ -12,14 +12,15 @@ import (
 	"github.com/seed1a301047/signon/tokenstore"
 )
 
-// A watch remembers which tokens this copy has seen of an owner, to show when one took
-// the place of another, whichever copy refreshed it. It keeps no token.
+// A watch remembers which tokens this copy has seen with a login, to show when one took
+// the place of another, whichever copy refreshed it. It keeps no token. A token is the
+// user's, so that signing in elsewhere replaces it too.
 type watch struct {
 	mu        sync.Mutex
 	histories map[tokenstore.Key]history
 }
 
-// A history is what happened to one owner's token.
+// A history is what happened to the token of one login's user.
 type history struct {
 	Count  int       // refreshes since it was first seen here
 	Recent []refresh // the last few, the newest first
@@ -38,7 +39,7 @@ const (
 	maxHistories  = 1000
 )
 
-// see notes a token, and returns a copy of its owner's history.
+// see notes a token, and returns a copy of its history.
 func (w *watch) see(key tokenstore.Key, token *oauth2.Token) history {
 	w.mu.Lock()
 	defer w.mu.Unlock()

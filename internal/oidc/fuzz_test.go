@@ -118,3 +118,65 @@ func FuzzUserInfo(f *testing.F) {
 		require.NotEmpty(t, info.Subject)
 	})
 }
+
+// FuzzVerifyLogoutToken signs any payload rightly. Whatever is accepted the standard
+// library must read as a logout token for this client, and nothing else.
+func FuzzVerifyLogoutToken(f *testing.F) {
+	op := newProvider(f, "EdDSA")
+	right := logoutClaims().with("exp", int64(4e9)).with("iat", time.Now().Unix())
+	f.Add(right.json(f))
+	f.Add(right.with("sub", nothing).json(f))
+	f.Add(right.with("sid", nothing).with("aud", []string{clientID, "api"}).json(f))
+	f.Add(right.with("nonce", nil).json(f))
+	f.Add(right.with("events", claims{event: claims{"a": 1}, "b": 2}).json(f))
+	f.Add(right.with("events", claims{event: nil}).json(f))
+	f.Add(right.with("Events", claims{event: claims{}}).json(f))
+	f.Add(right.with("iat", raw("17e8")).with("nbf", raw("1.5")).json(f))
+	f.Add(op.claims().json(f))
+	f.Add(`{"events":{},"events":{"` + event + `":{}}}`)
+	f.Fuzz(func(t *testing.T, payload string) {
+		e := op.expectLogout()
+		e.TrustedAudiences = []string{"api"}
+		signed := op.signAs(t, map[string]any{"kid": "k1"}, payload)
+		token, err := oidc.VerifyLogoutToken(t.Context(), signed, op, e, oidc.ExpectLogout{})
+		if err != nil {
+			require.ErrorIs(t, err, oidc.ErrLogoutToken)
+			require.Nil(t, token)
+			return
+		}
+		require.True(t, utf8.ValidString(payload))
+		var again struct {
+			Iss, Jti      string
+			Sub, Sid      *string
+			Aud           any
+			Exp, Iat, Nbf json.Number
+			Nonce         json.RawMessage
+			Events        map[string]any
+		}
+		require.NoError(t, json.Unmarshal([]byte(payload), &again))
+		require.Equal(t, issuer, again.Iss)
+		require.NotEmpty(t, again.Jti)
+		require.Equal(t, again.Jti, token.ID)
+		require.Nil(t, again.Nonce)
+		require.IsType(t, map[string]any{}, again.Events[event])
+		require.False(t, again.Sub == nil && again.Sid == nil)
+		for claim, got := range map[*string]string{again.Sub: token.Subject, again.Sid: token.SID} {
+			if claim == nil {
+				require.True(t, token.Subject == "" || token.SID == "")
+				continue
+			}
+			require.NotEmpty(t, got)
+			require.Equal(t, *claim, got)
+		}
+		now := float64(time.Now().Unix())
+		require.Greater(t, float(again.Exp), now-61)
+		require.Less(t, float(again.Iat), now+62)
+		require.Greater(t, float(again.Iat), now-362)
+		require.Less(t, float(again.Nbf), now+62)
+		require.False(t, token.Until.After(time.Now().Add(8*time.Minute)), "claimed for longer than it is taken")
+
+		// No token is both.
+		_, err = oidc.VerifyIDToken(t.Context(), signed, op, op.expect())
+		require.ErrorIs(t, err, oidc.ErrIDToken)
+	})
+}

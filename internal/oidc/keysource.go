@@ -1,6 +1,6 @@
 // Package oidc checks what an OpenID Provider says about a user: ID tokens,
-// refreshed ID tokens, and userinfo. It does no I/O of its own; keys come from
-// a [KeySource].
+// refreshed ID tokens, userinfo, and logout tokens. It does no I/O of its own; keys
+// come from a [KeySource].
 //
 //	token, err := oidc.VerifyIDToken(ctx, raw, keys, &oidc.Expect{
 //		Issuer:   "https://id.example.com",
