@@ -63,13 +63,15 @@ func newApp(t testing.TB, base string, p signon.Provider) *app {
 // newAppVia is newApp with an http.Client of its own.
 func newAppVia(t testing.TB, base string, p signon.Provider, via *http.Client) *app {
 	t.Helper()
+	return newAppOf(t, signon.Config{BaseURL: base, HTTPClient: via}, p)
+}
+
+// newAppOf is newApp with a configuration of its own, but for where it keeps tokens.
+func newAppOf(t testing.TB, cfg signon.Config, p signon.Provider) *app {
+	t.Helper()
 	a := &app{store: &tokenstore.Memory{}}
-	auth, err := signon.New(signon.Config{
-		BaseURL:    base,
-		Tokens:     a.store,
-		HTTPClient: via,
-		Logger:     slog.New(slog.DiscardHandler),
-	})
+	cfg.Tokens, cfg.Logger = a.store, slog.New(slog.DiscardHandler)
+	auth, err := signon.New(cfg)
 	require.NoError(t, err)
 	a.auth = auth
 

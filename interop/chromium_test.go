@@ -39,6 +39,24 @@ type seenRequest struct {
 // newSite starts an application and a provider that shows its own pages.
 func newSite(t testing.TB, secure bool, p signon.Provider) *site {
 	t.Helper()
+	return newSiteOf(t, secure, signon.Config{}, func(base string) signon.Provider {
+		p.Issuer = op.Start(t, op.Config{
+			Interaction: "dev",
+			Clients: []op.Client{{
+				ID: clientID, Secret: clientSecret,
+				RedirectURIs:           []string{base + "/auth/callback/op"},
+				PostLogoutRedirectURIs: []string{base + "/auth/logged-out/op"},
+			}},
+		}).Issuer
+		p.Scopes = []string{"openid", "profile", "email"}
+		return p
+	})
+}
+
+// newSiteOf starts an application, with a configuration but for its address, and first
+// the provider, which may have to know that.
+func newSiteOf(t testing.TB, secure bool, cfg signon.Config, provider func(base string) signon.Provider) *site {
+	t.Helper()
 	s := &site{}
 	server := httptest.NewUnstartedServer(http.HandlerFunc(s.record))
 	_, port, _ := strings.Cut(server.Listener.Addr().String(), ":")
@@ -47,16 +65,8 @@ func newSite(t testing.TB, secure bool, p signon.Provider) *site {
 		s.url = "https://localhost:" + port
 	}
 
-	p.Issuer = op.Start(t, op.Config{
-		Interaction: "dev",
-		Clients: []op.Client{{
-			ID: clientID, Secret: clientSecret,
-			RedirectURIs:           []string{s.url + "/auth/callback/op"},
-			PostLogoutRedirectURIs: []string{s.url + "/auth/logged-out/op"},
-		}},
-	}).Issuer
-	p.Scopes = []string{"openid", "profile", "email"}
-	s.app = newApp(t, s.url, p)
+	cfg.BaseURL = s.url
+	s.app = newAppOf(t, cfg, provider(s.url))
 
 	if secure {
 		server.StartTLS()
@@ -237,22 +247,51 @@ func (s *site) checkSessionCookie(t *testing.T, b *chromium.Browser, secure bool
 	require.Empty(t, b.Eval("document.cookie"), "scripts see no cookie")
 }
 
-// checkSignOut signs out with the button and tries what is left of the login.
+// checkSignOut signs out with the button, here and at the provider, and tries what is
+// left of the login.
 func (s *site) checkSignOut(t *testing.T, b *chromium.Browser) {
 	old := b.Cookie(s.session()).Value
 	b.Click("#out")
-	b.Await("#home")
-	require.Equal(t, s.url+"/", b.Location())
-	require.Equal(t, http.StatusUnauthorized, s.with(s.session(), old, "/me")) // SE-02
-	for _, c := range b.Cookies() {
-		require.NotEqual(t, "localhost", c.Domain, "cookie %s is left after the logout", c.Name) // SE-17
-	}
+	b.Await(yes)
+	b.Shot("sign-out-provider")
+	require.Equal(t, http.StatusUnauthorized, s.with(s.session(), old, "/me")) // LO-06, SE-02: before the provider has an answer
+	require.Equal(t, "/session/end", path(t, b.Location()), "the provider asks")
 
-	// Only the application has forgotten the user: the provider has not, and is asked.
-	before := len(b.Visits())
+	b.Click(yes)
+	b.Await("#home")
+	require.Equal(t, s.url+"/", b.Location(), "no state is left in the address bar")
+	s.requireNoCookies(t, b) // SE-17, LO-10
+	require.Equal(t, []string{http.MethodGet}, methods(s.all("/auth/logged-out/op")))
+	s.requireNoHints(t)
+
+	// The provider has forgotten the user too, and asks.
 	b.Go(s.url + "/me")
-	b.Await("#who")
-	require.Equal(t, "/auth", path(t, b.Visits()[before+2].URL), "to the login, to the provider")
+	b.Await("input[name=login]")
+}
+
+// yes is the button of oidc-provider that confirms a logout.
+const yes = "button[name=logout]"
+
+// requireNoCookies: the browser has none of the application's any more.
+func (s *site) requireNoCookies(t *testing.T, b *chromium.Browser) {
+	t.Helper()
+	for _, c := range b.Cookies() {
+		require.NotEqual(t, "localhost", c.Domain, "cookie %s is left after the logout", c.Name)
+	}
+}
+
+// requireNoHints: no Referer has told the application what was sent to the provider.
+func (s *site) requireNoHints(t *testing.T) {
+	t.Helper()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, r := range s.requests {
+		u, err := url.Parse(r.referer)
+		require.NoError(t, err)
+		for _, name := range []string{"id_token_hint", "state"} {
+			require.False(t, u.Query().Has(name), "%s in %s%s", name, u.Host, u.Path)
+		}
+	}
 }
 
 func path(t *testing.T, raw string) string {

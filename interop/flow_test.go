@@ -225,21 +225,6 @@ func TestRevoke(t *testing.T) {
 	})
 }
 
-func TestSignOut(t *testing.T) {
-	each(t, func(t *testing.T, p peer) {
-		a := newApp(t, origin, p.start(t, options{}))
-		u := newUser(t, a)
-		require.Equal(t, http.StatusOK, u.get("/me").Status)
-		cookies := u.cookies()
-		require.Equal(t, http.StatusOK, a.serve(http.MethodGet, "/me", cookies).Code)
-		require.Equal(t, origin+"/", u.post("/auth/logout/op").URL.String())
-		require.Equal(t, http.StatusUnauthorized, a.serve(http.MethodGet, "/me", cookies).Code) // SE-02
-		require.Empty(t, u.cookies())                                                           // SE-17
-		_, err := a.store.FetchToken(t.Context(), a.key())
-		require.Error(t, err, "the token dies with its login")
-	})
-}
-
 func TestWrongSecret(t *testing.T) {
 	each(t, func(t *testing.T, p peer) {
 		provider := p.start(t, options{})

@@ -9,7 +9,10 @@ import (
 	"github.com/seed1a301047/signon/interop/zitadel"
 )
 
-const callback = origin + "/auth/callback/op"
+const (
+	callback  = origin + "/auth/callback/op"
+	loggedOut = origin + "/auth/logged-out/op"
+)
 
 // A peer is a real provider that knows the application at origin.
 type peer struct {
@@ -31,7 +34,9 @@ var peers = []peer{
 	{
 		name: "oidc-provider", subject: "alice", claim: "preferred_username", value: "alice",
 		start: func(t testing.TB, o options) signon.Provider {
-			client := op.Client{ID: clientID, Secret: clientSecret, RedirectURIs: []string{callback}}
+			client := op.Client{
+				ID: clientID, Secret: clientSecret, RedirectURIs: []string{callback}, PostLogoutRedirectURIs: []string{loggedOut},
+			}
 			if o.public {
 				client.Secret, client.AuthMethod = "", "none"
 			}
@@ -45,7 +50,10 @@ var peers = []peer{
 	{
 		name: "zitadel", subject: zitadel.Subject, claim: "preferred_username", value: zitadel.Username,
 		start: func(t testing.TB, o options) signon.Provider {
-			cfg := zitadel.Config{ClientID: clientID, ClientSecret: clientSecret, RedirectURI: callback, TokenLifetime: o.tokenLife}
+			cfg := zitadel.Config{
+				ClientID: clientID, ClientSecret: clientSecret, RedirectURI: callback, PostLogoutRedirectURI: loggedOut,
+				TokenLifetime: o.tokenLife,
+			}
 			if o.public {
 				cfg.ClientSecret = ""
 			}

@@ -17,6 +17,11 @@ type user struct {
 
 	callback string // the URL of the last authorization response that came in a query
 	hold     bool   // stop there, without going on
+
+	asked int    // how often oidc-provider has asked whether to sign out there too
+	hint  string // the id_token_hint that it was asked with last
+	stay  bool   // answer no
+	back  string // the URL of the last way back from a logout at the provider
 }
 
 func newUser(t testing.TB, a *app) *user {
@@ -65,8 +70,13 @@ func (u *user) resume(p *signontest.Page) *signontest.Page {
 				return p
 			}
 			p = p.Follow()
+		case strings.HasPrefix(to, loggedOut):
+			u.back = to
+			p = p.Follow()
 		case to != "":
 			p = p.Follow()
+		case strings.Contains(p.Body, logoutForm):
+			p = u.confirm(p)
 		case p.Status == http.StatusOK && strings.Contains(p.Body, `name="username"`):
 			p = p.Submit("", url.Values{"username": {zitadel.Username}, "password": {zitadel.Password}})
 		case strings.Contains(p.Body, ".submit()"): // oidc-provider posts an error with status 400
@@ -77,6 +87,19 @@ func (u *user) resume(p *signontest.Page) *signontest.Page {
 	}
 	u.t.Fatalf("more than 20 steps to %s", p.URL.Redacted())
 	return nil
+}
+
+// logoutForm is the form in which oidc-provider asks whether to sign out there too.
+const logoutForm = "op.logoutForm"
+
+// confirm answers that form.
+func (u *user) confirm(p *signontest.Page) *signontest.Page {
+	u.asked++
+	u.hint = p.URL.Query().Get("id_token_hint")
+	if u.stay {
+		return p.Submit(logoutForm, nil)
+	}
+	return p.Submit(logoutForm, url.Values{"logout": {"yes"}})
 }
 
 // cookies are what the browser would send to the application.

@@ -5,14 +5,17 @@ package chromium
 
 import (
 	"context"
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/chromedp/cdproto"
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/cdproto/storage"
@@ -29,12 +32,14 @@ type Browser struct {
 	t   testing.TB
 	ctx context.Context
 
-	mu     sync.Mutex
-	visits []Visit
+	mu      sync.Mutex
+	visits  []Visit
+	loading map[network.RequestID]string // documents
+	refused []string
 }
 
-// A Visit is one request for a document in the tab, each hop of a redirect on its
-// own, in the order in which the browser made them.
+// A Visit is one request for a document in the tab or in a frame of its page, each hop
+// of a redirect on its own, in the order in which the browser made them.
 type Visit struct {
 	Method  string
 	URL     string
@@ -96,18 +101,35 @@ func find(t testing.TB) string {
 // Do runs the steps in the tab and fails the test at the first that fails.
 func (b *Browser) Do(steps ...chromedp.Action[chromedp.Void]) {
 	b.t.Helper()
-	ctx, cancel := context.WithTimeout(b.ctx, stepTimeout)
-	defer cancel()
-	if err := chromedp.Do(ctx, steps...); err != nil {
+	if err := b.do(steps...); err != nil {
 		b.t.Fatalf("chromium: at %s: %v", b.location(), err)
 	}
+}
+
+func (b *Browser) do(steps ...chromedp.Action[chromedp.Void]) error {
+	ctx, cancel := context.WithTimeout(b.ctx, stepTimeout)
+	defer cancel()
+	return chromedp.Do(ctx, steps...)
 }
 
 // Go opens a page and waits until it has loaded, redirects included.
 func (b *Browser) Go(url string) { b.t.Helper(); b.Do(chromedp.Navigate(url)) }
 
-// Click clicks what the CSS selector finds first.
-func (b *Browser) Click(css chromedp.CSS) { b.t.Helper(); b.Do(chromedp.Click(css)) }
+// Click clicks what the CSS selector finds first. If that is of a page that is just being
+// replaced, nothing has been clicked, and it is looked for again.
+func (b *Browser) Click(css chromedp.CSS) {
+	b.t.Helper()
+	err := b.do(chromedp.Click(css))
+	for range 3 {
+		if replaced := (*cdproto.Error)(nil); !errors.As(err, &replaced) || replaced.Message != "Could not find node with given id" {
+			break
+		}
+		err = b.do(chromedp.Click(css))
+	}
+	if err != nil {
+		b.t.Fatalf("chromium: at %s: click %s: %v", b.location(), css, err)
+	}
+}
 
 // Type types text into what the CSS selector finds first.
 func (b *Browser) Type(css chromedp.CSS, text string) {
@@ -144,6 +166,28 @@ func (b *Browser) History() []string {
 		urls[i] = entry.URL
 	}
 	return urls
+}
+
+// BackTo goes back in the tab's history to the last page with that URL, as whoever
+// holds the back button down and chooses it.
+func (b *Browser) BackTo(url string) {
+	b.t.Helper()
+	entries := value(b, chromedp.NavigationEntries()).Entries
+	for _, entry := range slices.Backward(entries) {
+		if entry.URL == url {
+			b.Do(chromedp.NavigateToHistoryEntry(entry.ID))
+			return
+		}
+	}
+	b.t.Fatalf("chromium: no page of the history is %s", url)
+}
+
+// Refused are the documents that came and were not shown, as the Content-Security-Policy
+// of a document says that is not to be framed by this page.
+func (b *Browser) Refused() []string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return slices.Clone(b.refused)
 }
 
 // Cookies are all cookies of the profile, with their attributes.
@@ -205,21 +249,36 @@ func (b *Browser) Visits() []Visit {
 	return append([]Visit(nil), b.visits...)
 }
 
-// observe records the requests for documents; the browser waits for it.
+// observe records the requests for documents, and what becomes of them; the browser
+// waits for it.
 func (b *Browser) observe(event any) {
-	sent, ok := event.(*network.EventRequestWillBeSent)
-	if !ok || sent.Type != network.ResourceTypeDocument {
-		return
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	switch e := event.(type) {
+	case *network.EventRequestWillBeSent:
+		if e.Type == network.ResourceTypeDocument {
+			b.visit(e)
+		}
+	case *network.EventLoadingFailed:
+		if url, ok := b.loading[e.RequestID]; ok && e.ErrorText == "net::ERR_BLOCKED_BY_RESPONSE" {
+			b.refused = append(b.refused, url)
+		}
 	}
+}
+
+// visit records one request; b.mu is held.
+func (b *Browser) visit(sent *network.EventRequestWillBeSent) {
 	visit := Visit{Method: sent.Request.Method, URL: sent.Request.URL}
 	for name, v := range sent.Request.Headers {
 		if strings.EqualFold(name, "Referer") {
 			visit.Referer, _ = v.(string)
 		}
 	}
-	b.mu.Lock()
-	defer b.mu.Unlock()
 	b.visits = append(b.visits, visit)
+	if b.loading == nil {
+		b.loading = map[network.RequestID]string{}
+	}
+	b.loading[sent.RequestID] = visit.URL
 }
 
 // location is the address for an error message, as far as there is one.

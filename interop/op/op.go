@@ -38,6 +38,10 @@ type Config struct {
 	// "AccessToken" or "IdToken".
 	TTL map[string]int `json:"ttl,omitzero"`
 
+	// PostMethods has the provider take a logout request by POST, which it does not by
+	// default, since the session's cookie must be SameSite=None for that. It wants TLS.
+	PostMethods bool `json:"postMethods,omitzero"`
+
 	// TLS has the provider serve https, and ask each client for its certificate.
 	TLS *TLS `json:"tls,omitzero"`
 

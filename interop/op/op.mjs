@@ -28,6 +28,7 @@ const cfg = {
   mtlsHost: undefined,      // the host of mtls_endpoint_aliases
   resources: {},            // RFC 8707: {"https://api.example/": {"scope": "api:read", "accessTokenFormat": "jwt", "jwt": {...}}}
   pairwise: false,
+  postMethods: false,       // take POST at the authorization and end_session endpoints; cookies are SameSite=None then: wants tls
   ...(process.argv[2] ? JSON.parse(fs.readFileSync(process.argv[2], 'utf8')) : {}),
 };
 
@@ -46,7 +47,8 @@ const keys = cfg.signing.map(jwk);
 // One more, for what is encrypted to the provider.
 keys.push({ ...crypto.generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey.export({ format: 'jwk' }), use: 'enc', kid: 'enc-1' });
 
-// Every name is an account, but one.
+// Every name is an account, but one. The account "member" makes an ID token with groups long.
+const many = Array.from({ length: 200 }, (_, i) => `project-${i}`);
 async function findAccount(_ctx, id) {
   if (id === 'ghost') return undefined;
   return {
@@ -57,7 +59,7 @@ async function findAccount(_ctx, id) {
         preferred_username: id, email: `${id}@example.test`, email_verified: true,
         phone_number: '+1 555 0100', phone_number_verified: false,
         address: { locality: 'Prague', country: 'CZ' },
-        groups: ['staff', id === 'alice' ? 'admins' : 'users'],
+        groups: ['staff', id === 'alice' ? 'admins' : 'users', ...(id === 'member' ? many : [])],
       };
     },
   };
@@ -89,7 +91,11 @@ const provider = new Provider(issuer, {
   clients: cfg.clients,
   jwks: { keys },
   findAccount,
-  cookies: { keys: [crypto.randomBytes(16).toString('hex')] },
+  cookies: {
+    keys: [crypto.randomBytes(16).toString('hex')],
+    ...(cfg.postMethods ? { long: { httpOnly: true, sameSite: 'none', secure: true } } : {}),
+  },
+  enableHttpPostMethods: cfg.postMethods,
   claims: {
     address: ['address'],
     email: ['email', 'email_verified'],

@@ -1,5 +1,5 @@
-// Command replica is one process of the application that the storm test runs: a
-// sign-in, and a page that calls the provider's API as its user. It is written as a
+// Command replica is one process of the application that the tests run in many: a
+// sign-in, a page for its user, and one that calls the provider's API as its user. It is written as a
 // user of Signon would write it.
 //
 // Its settings are the JSON in SIGNON_REPLICA. It prints "READY ADDRESS" once it
@@ -96,8 +96,15 @@ func newApp(s settings) (*signon.Registry, http.Handler, error) {
 	mux := http.NewServeMux()
 	mux.Handle("/auth/", auth.Handler())
 	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "welcome") })
+	mux.Handle("GET /me", auth.RequireLogin(http.HandlerFunc(me)))
 	mux.Handle("GET /whoami", op.RequireToken(whoAmI(op)))
 	return auth, mux, nil
+}
+
+// me says who is signed in, and asks nobody else.
+func me(w http.ResponseWriter, r *http.Request) {
+	login, _ := signon.LoginFrom(r.Context())
+	_, _ = io.WriteString(w, login.Subject)
 }
 
 // whoAmI asks the provider's API whose token this is, and says so beside what the
