@@ -2,6 +2,7 @@ package signon
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
@@ -13,6 +14,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/seed1a301047/signon/internal/jose"
 	"github.com/seed1a301047/signon/internal/oidc"
 )
 
@@ -163,17 +165,14 @@ func parseProfile(b []byte) (*profile, error) {
 	return p, nil
 }
 
-// standardClaims are those that an identity is made of, of any JSON type: one that is not
-// what it should be is as good as absent.
+// standardClaims are those that an identity is made of. One that is not of the type it
+// should be is as good as absent, but for the two whose presence decides.
 type standardClaims struct {
-	Name       any `json:"name"`
-	GivenName  any `json:"given_name"`
-	FamilyName any `json:"family_name"`
-	Username   any `json:"preferred_username"`
-	Nickname   any `json:"nickname"`
-	Picture    any `json:"picture"`
-	Email      any `json:"email"`
-	Verified   any `json:"email_verified"`
+	name, givenName, familyName, username, nickname, picture, email string
+
+	hasEmail    bool // in whatever form
+	hasVerified bool
+	verified    bool // by the JSON value true
 }
 
 // standardProfile is what the standard claims say. A claim that the ID token has is not
@@ -181,40 +180,52 @@ type standardClaims struct {
 // perhaps later (UI-04).
 func standardProfile(idToken, userinfo []byte) *profile {
 	said, also := readStandard(idToken), readStandard(userinfo)
-	text := func(claim func(*standardClaims) any) string {
-		if s, _ := claim(said).(string); s != "" {
-			return s
-		}
-		s, _ := claim(also).(string)
-		return s
-	}
-	p := &profile{userinfo: userinfo, picture: text(func(c *standardClaims) any { return c.Picture })}
-	p.name = text(func(c *standardClaims) any { return c.Name })
-	if p.name == "" {
-		p.name = strings.TrimSpace(text(func(c *standardClaims) any { return c.GivenName }) + " " + text(func(c *standardClaims) any { return c.FamilyName }))
-	}
-	for _, claim := range []func(*standardClaims) any{
-		func(c *standardClaims) any { return c.Username },
-		func(c *standardClaims) any { return c.Nickname },
-	} {
-		if p.name == "" {
-			p.name = text(claim)
-		}
-	}
+	given, family := cmp.Or(said.givenName, also.givenName), cmp.Or(said.familyName, also.familyName)
+	p := &profile{userinfo: userinfo, picture: cmp.Or(said.picture, also.picture)}
+	p.name = cmp.Or(said.name, also.name, strings.TrimSpace(given+" "+family),
+		said.username, also.username, said.nickname, also.nickname)
 	// Whether an address is verified is said of the one beside it, and of no other.
 	from := said
-	if said.Email == nil {
+	if !said.hasEmail {
 		from = also
 	}
-	p.email, _ = from.Email.(string)
-	p.verified = from.Verified == true && (said.Verified == nil || said.Verified == true)
+	p.email = from.email
+	p.verified = from.verified && (!said.hasVerified || said.verified)
 	return p.cleaned()
 }
 
-func readStandard(payload []byte) *standardClaims {
-	c := new(standardClaims)
-	if payload != nil && oidc.DecodeClaims(payload, c) != nil {
-		return new(standardClaims)
+// readStandard reads them in one pass, since it is done at each login.
+func readStandard(payload []byte) (c standardClaims) {
+	if payload == nil {
+		return c
+	}
+	err := jose.Members(payload, func(name string, value jose.Value) error {
+		if value == "null" {
+			return nil
+		}
+		switch name {
+		case "name":
+			c.name, _ = value.Text()
+		case "given_name":
+			c.givenName, _ = value.Text()
+		case "family_name":
+			c.familyName, _ = value.Text()
+		case "preferred_username":
+			c.username, _ = value.Text()
+		case "nickname":
+			c.nickname, _ = value.Text()
+		case "picture":
+			c.picture, _ = value.Text()
+		case "email":
+			c.email, _ = value.Text()
+			c.hasEmail = true
+		case "email_verified":
+			c.hasVerified, c.verified = true, value.True()
+		}
+		return nil
+	})
+	if err != nil {
+		return standardClaims{}
 	}
 	return c
 }

@@ -56,6 +56,7 @@ func claimedBySources() []claimed {
 		{"of a bad address in the ID token", members{"email": "me@"}, members{"email": me, "email_verified": true}, signon.Identity{}},
 		{"of an empty address in the ID token", members{"email": ""}, members{"email": me, "email_verified": true}, signon.Identity{}},
 		{"of no text in the ID token", members{"email": []string{me}}, members{"email": me, "email_verified": true}, signon.Identity{}},
+		{"of null in the ID token", members{"email": nil, "email_verified": nil}, members{"email": me, "email_verified": true}, signon.Identity{Email: me, EmailVerified: true}},
 		{"verified as text", members{"email": me, "email_verified": "true"}, nil, signon.Identity{Email: me}},
 		{"verified as text in the userinfo", nil, members{"email": me, "email_verified": "true"}, signon.Identity{Email: me}},
 		{"verified as a number in the userinfo", nil, members{"email": me, "email_verified": 1}, signon.Identity{Email: me}},
